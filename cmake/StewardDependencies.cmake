@@ -1,0 +1,17 @@
+# Everything the project takes from the distribution, by find_package; nothing is downloaded.
+find_package(Threads REQUIRED)
+find_package(Boost 1.81 REQUIRED)
+find_package(Poco REQUIRED COMPONENTS Foundation JSON)
+find_package(spdlog REQUIRED)
+find_package(CLI11 REQUIRED)
+
+# Debian's valijson has headers alone.
+find_path(VALIJSON_INCLUDE_DIR valijson/validator.hpp REQUIRED)
+add_library(valijson INTERFACE)
+target_include_directories(valijson SYSTEM INTERFACE ${VALIJSON_INCLUDE_DIR})
+target_compile_definitions(valijson INTERFACE VALIJSON_USE_EXCEPTIONS=1)
+
+if(STEWARD_TESTS)
+    find_package(Poco REQUIRED COMPONENTS Net)
+    find_package(Catch2 REQUIRED)
+endif()

@@ -1,0 +1,16 @@
+# steward_add_test(NAME SOURCES FILE... [LIBRARIES TARGET...] [LABELS LABEL...] [TIMEOUT SECONDS] [ARGS ARG...])
+#
+# One Catch2 program (shared main in tests/main.cpp) and one CTest test of the same name.
+function(steward_add_test name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "SOURCES;LIBRARIES;LABELS;ARGS;DEFINITIONS")
+    if(NOT arg_TIMEOUT)
+        set(arg_TIMEOUT 60)
+    endif()
+    add_executable(${name} ${arg_SOURCES})
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+    target_link_libraries(${name} PRIVATE steward_options steward_test_main ${arg_LIBRARIES})
+    target_precompile_headers(${name} REUSE_FROM steward_test_main)
+    target_compile_definitions(${name} PRIVATE ${arg_DEFINITIONS})
+    add_test(NAME ${name} COMMAND ${name} ${arg_ARGS})
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
+endfunction()
