@@ -1,0 +1,34 @@
+// EventLog: the last events of a supervisor, the one history that logs, notifications and explanations are made from.
+//
+// append() and subscribe() belong to the loop's thread; recent() and since() may be called on any thread.
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <vector>
+
+#include "steward/core/event.hpp"
+
+namespace steward::core {
+
+class EventLog {
+  public:
+    explicit EventLog(std::size_t capacity = 1000) : capacity_(capacity) {}
+
+    // Numbers the event, keeps it and tells the subscribers, in the order in which they came.
+    void append(Event event);
+    void subscribe(std::function<void(const Event&)> subscriber);
+
+    // The last `count` events, oldest first.
+    std::vector<Event> recent(std::size_t count) const;
+
+  private:
+    const std::size_t capacity_;
+    mutable std::mutex mutex_;  // never held across a subscriber or I/O
+    std::deque<Event> events_;
+    std::uint64_t next_ = 1;
+    std::vector<std::function<void(const Event&)>> subscribers_;  // the loop's thread alone
+};
+
+}  // namespace steward::core

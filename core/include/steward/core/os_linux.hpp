@@ -1,0 +1,30 @@
+// OsLinux: clocks, entropy, /proc and inotify for real.
+#pragma once
+#include "steward/core/os.hpp"
+#include "steward/core/scheduler.hpp"
+
+namespace steward::core {
+
+class OsLinux final : public Os {
+  public:
+    explicit OsLinux(Scheduler& scheduler);
+    ~OsLinux() override;
+    OsLinux(const OsLinux&) = delete;
+    OsLinux& operator=(const OsLinux&) = delete;
+
+    WallTime wall() override;
+    std::uint64_t entropy() override;
+    Duration slept() override;
+    bool runs(std::int32_t pid) override;
+    void watch_folder(const std::string& folder, std::function<void(std::string name)> changed) override;
+
+  private:
+    void read_changes();
+    void end_watch();
+
+    Scheduler& scheduler_;
+    UniqueFd inotify_;
+    std::function<void(std::string)> changed_;
+};
+
+}  // namespace steward::core

@@ -1,0 +1,31 @@
+#include "steward/core/event_log.hpp"
+
+#include <algorithm>
+
+namespace steward::core {
+
+void EventLog::append(Event event) {
+    {
+        const std::lock_guard lock(mutex_);
+        event.sequence = next_++;
+        events_.push_back(event);
+        if (events_.size() > capacity_) {
+            events_.pop_front();
+        }
+    }
+    for (const auto& subscriber : subscribers_) {
+        subscriber(event);
+    }
+}
+
+void EventLog::subscribe(std::function<void(const Event&)> subscriber) {
+    subscribers_.push_back(std::move(subscriber));
+}
+
+std::vector<Event> EventLog::recent(std::size_t count) const {
+    const std::lock_guard lock(mutex_);
+    const auto n = std::min(count, events_.size());
+    return {events_.end() - static_cast<std::ptrdiff_t>(n), events_.end()};
+}
+
+}  // namespace steward::core

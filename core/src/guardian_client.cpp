@@ -1,0 +1,547 @@
+#include "steward/core/guardian_client.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <utility>
+
+#include "guardian/protocol.h"
+#include "steward/sdk/proc_tree.hpp"
+
+namespace steward::core {
+namespace {
+
+constexpr Duration kAnswerTime = std::chrono::milliseconds(200);
+// The first order waits in the socket until the new guardian has been loaded.
+constexpr Duration kFirstAnswerTime = std::chrono::seconds(2);
+constexpr Duration kSweepEvery = std::chrono::milliseconds(2);
+constexpr Duration kCloseTime = std::chrono::milliseconds(60);
+constexpr std::size_t kMaxDescribed = 8;
+
+std::string stage_name(std::uint32_t stage) {
+    return stage == kStewardGuardianStageChdir ? "working directory" : "command";
+}
+
+// Directory, arguments and environment in a sealed memfd, as protocol.h says.
+Result<UniqueFd> document(const SpawnRequest& request, std::size_t& size) {
+    std::string data = request.directory;
+    data.push_back('\0');
+    for (const auto& argument : request.argv) {
+        data += argument;
+        data.push_back('\0');
+    }
+    for (const auto& [name, value] : request.environment) {
+        data += name + "=" + value;
+        data.push_back('\0');
+    }
+    UniqueFd fd(memfd_create("steward-spawn", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    if (!fd) {
+        return system_error("cannot make the start order");
+    }
+    std::size_t done = 0;
+    while (done < data.size()) {
+        const ssize_t n = write(fd.get(), data.data() + done, data.size() - done);
+        if (n < 0) {
+            return system_error("cannot write the start order");
+        }
+        done += static_cast<std::size_t>(n);
+    }
+    if (fcntl(fd.get(), F_ADD_SEALS, STEWARD_GUARDIAN_SEALS) != 0) {
+        return system_error("cannot seal the start order");
+    }
+    size = data.size();
+    return fd;
+}
+
+Exited exited_from(int wait_status) {
+    const bool signaled = WIFSIGNALED(wait_status);
+    return Exited{signaled, signaled ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status), {}, {}};
+}
+
+std::string rejection(std::uint32_t reason) {
+    switch (reason) {
+        case kStewardGuardianReasonVersion:
+            return "app-guardian is of another version: install both from one build";
+        case kStewardGuardianReasonNotEmpty:
+            return "app-guardian refused the start: the last instance is not gone";
+        case kStewardGuardianReasonEnding:
+            return "app-guardian has been told to end";
+        default:
+            return "app-guardian refused the start (reason " + std::to_string(reason) + ")";
+    }
+}
+
+// "412 (python3, state D)".
+std::string describe(pid_t pid) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+    std::string stat;
+    std::getline(file, stat, '\0');
+    const auto open = stat.find('(');
+    const auto close = stat.rfind(')');
+    if (open == std::string::npos || close == std::string::npos || close + 2 >= stat.size()) {
+        return std::to_string(pid);
+    }
+    return std::to_string(pid) + " (" + stat.substr(open + 1, close - open - 1) + ", state " + stat[close + 2] + ")";
+}
+
+}  // namespace
+
+struct GuardianClient::Impl : std::enable_shared_from_this<GuardianClient::Impl> {
+    Impl(Scheduler& s, std::string f) : scheduler(s), file(std::move(f)) {}
+
+    // ---- the guardian
+    Status start_guardian();
+    void on_socket();
+    void on_guardian_end();
+    void drop_guardian();
+    void lose(const std::string& why);
+    void sweep();
+    void after_sweep();
+
+    // ---- orders and reports
+    bool send(steward_guardian_order& order, const int* fds, std::size_t fd_count);
+    void order(std::uint16_t type);
+    void expect_answer(std::uint64_t seq, Duration time);
+    void check_answers();
+    bool receive();
+    void on_report(const steward_guardian_report& report, UniqueFd pidfd);
+    void fail_spawn(std::string cause, int sys_errno, bool retryable);
+
+    Scheduler& scheduler;
+    std::string file;
+    GuardianEvents events;
+
+    ChildProcess guardian;  // pid 0: none
+    UniqueFd socket;
+    std::uint64_t next_seq = 1;
+    std::map<std::uint64_t, TimePoint> unanswered;
+    TimerId answer_timer = 0;
+
+    // The current generation.
+    std::uint64_t generation = 0;
+    bool tree = false;  // a spawn was ordered, and neither empty nor spawn_failed has been told
+    pid_t app = 0;      // started and not yet told as exited
+    UniqueFd app_pidfd;
+    std::optional<SpawnFailed> exec_failed;
+
+    bool sweeping = false;  // the guardian is dead, its tree is being emptied here
+    std::string lost_why;
+    TimerId sweep_timer = 0;
+    TimerId close_timer = 0;
+    std::function<void()> gone;
+};
+
+// ---- the guardian's life ---------------------------------------------------------------------------------------
+
+Status GuardianClient::Impl::start_guardian() {
+    std::array<int, 2> ends{-1, -1};
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+        return system_error("cannot make a socket for app-guardian");
+    }
+    socket.reset(ends[0]);
+    const UniqueFd theirs(ends[1]);
+    ProcessSpec spec;
+    spec.file = file;
+    spec.argv = {"app-guardian", std::to_string(getpid())};
+    spec.descriptors = {{-1, 0}, {-1, 1}, {2, 2}, {theirs.get(), STEWARD_GUARDIAN_SOCKET}};
+    spec.new_session = true;
+    auto started = core::spawn(spec);
+    if (!started) {
+        socket.reset();
+        return started.error();
+    }
+    guardian = std::move(*started);
+    scheduler.watch(socket.get(), Interest::kRead, [self = weak_from_this()](bool, bool) {
+        if (const auto impl = self.lock()) {
+            impl->on_socket();
+        }
+    });
+    scheduler.watch(guardian.pidfd.get(), Interest::kRead, [self = weak_from_this()](bool, bool) {
+        if (const auto impl = self.lock()) {
+            impl->on_guardian_end();
+        }
+    });
+    return Nothing{};
+}
+
+void GuardianClient::Impl::on_socket() {
+    while (receive()) {
+    }
+}
+
+void GuardianClient::Impl::on_guardian_end() {
+    if (guardian.pid == 0) {
+        return;
+    }
+    // What it had said before it died still counts.
+    while (receive()) {
+    }
+    if (!reap(guardian)) {
+        return;
+    }
+    drop_guardian();
+    if (gone) {
+        scheduler.disarm(close_timer);
+        std::exchange(gone, nullptr)();
+        return;
+    }
+    if (tree) {
+        lose(lost_why.empty() ? "the guardian was killed" : lost_why);
+    }
+}
+
+void GuardianClient::Impl::drop_guardian() {
+    scheduler.disarm(answer_timer);
+    answer_timer = 0;
+    unanswered.clear();
+    if (socket) {
+        scheduler.unwatch(socket.get());
+        socket.reset();
+    }
+    if (guardian.pidfd) {
+        scheduler.unwatch(guardian.pidfd.get());
+        guardian.pidfd.reset();
+    }
+    guardian.pid = 0;
+}
+
+// The guardian is dead: its tree has come to this process.
+void GuardianClient::Impl::lose(const std::string& why) {
+    lost_why = why;
+    sweeping = true;
+    sweep();
+}
+
+void GuardianClient::Impl::sweep() {
+    sweep_timer = 0;
+    bool left = false;
+    for (const pid_t pid : inherited_children()) {
+        // An unreaped child of ours: the number is its own.
+        ::kill(pid, SIGKILL);
+        int status = 0;
+        if (waitpid(pid, &status, WNOHANG) != pid) {
+            left = true;
+            continue;
+        }
+        if (pid == app) {
+            app = 0;
+            auto exited = exited_from(status);
+            exited.note = lost_why;
+            if (events.exited) {
+                events.exited(std::move(exited));
+            }
+        }
+    }
+    if (left || !inherited_children().empty()) {
+        sweep_timer = scheduler.arm(scheduler.now() + kSweepEvery, [self = weak_from_this()] {
+            if (const auto impl = self.lock()) {
+                impl->sweep();
+            }
+        });
+        return;
+    }
+    after_sweep();
+}
+
+void GuardianClient::Impl::after_sweep() {
+    sweeping = false;
+    const std::string why = std::exchange(lost_why, {});
+    if (app != 0) {
+        // Reaped by the guardian just before it died, without a word.
+        app = 0;
+        if (events.exited) {
+            events.exited(Exited{true, SIGKILL, {}, why + ", the app's own status is lost"});
+        }
+        tree = false;
+        if (events.empty) {
+            events.empty();
+        }
+        return;
+    }
+    if (exec_failed) {
+        const auto failed = *std::exchange(exec_failed, std::nullopt);
+        fail_spawn(failed.cause, failed.sys_errno, failed.retryable);
+    } else if (app_pidfd || generation == 0) {
+        app_pidfd.reset();
+        tree = false;
+        if (events.empty) {
+            events.empty();
+        }
+    } else {
+        fail_spawn(why + " while the app was being started", 0, /*retryable=*/true);
+    }
+}
+
+// ---- orders ----------------------------------------------------------------------------------------------------
+
+bool GuardianClient::Impl::send(steward_guardian_order& message, const int* fds, std::size_t fd_count) {
+    iovec data{&message, sizeof message};
+    msghdr header{};
+    header.msg_iov = &data;
+    header.msg_iovlen = 1;
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * kStewardGuardianMaxFds)> control{};
+    if (fd_count > 0) {
+        header.msg_control = control.data();
+        header.msg_controllen = CMSG_SPACE(sizeof(int) * fd_count);
+        cmsghdr* c = CMSG_FIRSTHDR(&header);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof(int) * fd_count);
+        std::memcpy(CMSG_DATA(c), fds, sizeof(int) * fd_count);
+    }
+    return sendmsg(socket.get(), &header, MSG_NOSIGNAL | MSG_DONTWAIT) == static_cast<ssize_t>(sizeof message);
+}
+
+void GuardianClient::Impl::order(std::uint16_t type) {
+    if (guardian.pid == 0 || !tree) {
+        return;
+    }
+    steward_guardian_order message;
+    steward_guardian_order_init(&message, type, next_seq++);
+    // A failed send is a guardian that reads no more; the missing answer finds it.
+    (void)send(message, nullptr, 0);
+    expect_answer(message.seq, kAnswerTime);
+}
+
+void GuardianClient::Impl::expect_answer(std::uint64_t seq, Duration time) {
+    TimePoint deadline = scheduler.now() + time;
+    for (const auto& [other, at] : unanswered) {
+        deadline = std::max(deadline, at);  // Orders are answered in their order.
+    }
+    unanswered[seq] = deadline;
+    if (answer_timer == 0) {
+        answer_timer = scheduler.arm(deadline, [self = weak_from_this()] {
+            if (const auto impl = self.lock()) {
+                impl->check_answers();
+            }
+        });
+    }
+}
+
+void GuardianClient::Impl::check_answers() {
+    answer_timer = 0;
+    if (guardian.pid == 0) {
+        return;
+    }
+    while (receive()) {  // The loop itself may have been late.
+    }
+    if (unanswered.empty()) {
+        return;
+    }
+    if (unanswered.begin()->second <= scheduler.now()) {
+        lost_why = "the guardian did not answer in time and was killed";
+        syscall(SYS_pidfd_send_signal, guardian.pidfd.get(), SIGKILL, nullptr, 0);
+        return;  // Its end is reported by its pidfd.
+    }
+    answer_timer = scheduler.arm(unanswered.begin()->second, [self = weak_from_this()] {
+        if (const auto impl = self.lock()) {
+            impl->check_answers();
+        }
+    });
+}
+
+// ---- reports ---------------------------------------------------------------------------------------------------
+
+// Takes one report; false: there is none.
+bool GuardianClient::Impl::receive() {
+    if (!socket) {
+        return false;
+    }
+    steward_guardian_report report{};
+    iovec data{&report, sizeof report};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+    msghdr header{};
+    header.msg_iov = &data;
+    header.msg_iovlen = 1;
+    header.msg_control = control.data();
+    header.msg_controllen = control.size();
+    const ssize_t n = recvmsg(socket.get(), &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (n < 0 && errno == ECONNRESET) {
+        return true;  // Said once when the other end dies; what it had sent before is still to be read.
+    }
+    if (n <= 0) {
+        if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+            // It reads no orders any more: make sure that it is dead; its pidfd says when.
+            scheduler.unwatch(socket.get());
+            syscall(SYS_pidfd_send_signal, guardian.pidfd.get(), SIGKILL, nullptr, 0);
+        }
+        return false;
+    }
+    UniqueFd received;
+    for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+            int fd = -1;
+            std::memcpy(&fd, CMSG_DATA(c), sizeof fd);
+            received.reset(fd);
+        }
+    }
+    if (steward_guardian_report_valid(&report, static_cast<std::size_t>(n)) != 0) {
+        on_report(report, std::move(received));
+    }
+    return true;
+}
+
+void GuardianClient::Impl::on_report(const steward_guardian_report& report, UniqueFd pidfd) {
+    switch (report.type) {
+        case kStewardGuardianAck:
+        case kStewardGuardianPong:
+            unanswered.erase(report.seq);
+            break;
+        case kStewardGuardianRejected:
+            unanswered.erase(report.seq);
+            if (tree && app == 0 && !app_pidfd && !exec_failed && report.generation != generation) {
+                fail_spawn(rejection(report.detail), 0, /*retryable=*/true);
+            }
+            break;
+        case kStewardGuardianStarted:
+            app = report.pid;
+            app_pidfd = std::move(pidfd);
+            if (events.started) {
+                events.started(report.pid);
+            }
+            break;
+        case kStewardGuardianExecFailed: {
+            const bool setup = report.detail == kStewardGuardianStageSetup;
+            exec_failed = SpawnFailed{(setup ? std::string("the app's process could not be made")
+                                             : "the app's " + stage_name(report.detail) + " cannot be used") +
+                                          ": " + std::strerror(report.error),
+                                      report.error, setup};
+            break;
+        }
+        case kStewardGuardianExited:
+            app = 0;
+            if (events.exited) {
+                events.exited(exited_from(report.status));
+            }
+            break;
+        case kStewardGuardianEmpty:
+            if (exec_failed) {
+                const auto failed = *std::exchange(exec_failed, std::nullopt);
+                fail_spawn(failed.cause, failed.sys_errno, failed.retryable);
+            } else if (tree) {
+                tree = false;
+                app_pidfd.reset();
+                if (events.empty) {
+                    events.empty();
+                }
+            }
+            break;
+        default:
+            break;
+    }
+}
+
+void GuardianClient::Impl::fail_spawn(std::string cause, int sys_errno, bool retryable) {
+    tree = false;
+    app = 0;
+    app_pidfd.reset();
+    scheduler.post([self = weak_from_this(), failed = SpawnFailed{std::move(cause), sys_errno, retryable}] {
+        if (const auto impl = self.lock(); impl && impl->events.spawn_failed) {
+            impl->events.spawn_failed(failed);
+        }
+    });
+}
+
+// ---- the interface ---------------------------------------------------------------------------------------------
+
+GuardianClient::GuardianClient(Scheduler& scheduler, std::string file)
+    : impl_(std::make_shared<Impl>(scheduler, std::move(file))) {}
+
+GuardianClient::~GuardianClient() {
+    impl_->scheduler.disarm(impl_->sweep_timer);
+    impl_->scheduler.disarm(impl_->close_timer);
+    impl_->drop_guardian();
+}
+
+void GuardianClient::listen(GuardianEvents events) { impl_->events = std::move(events); }
+
+void GuardianClient::spawn(SpawnRequest request) {
+    Impl& impl = *impl_;
+    impl.generation = request.generation;
+    impl.tree = true;
+    impl.app = 0;
+    impl.app_pidfd.reset();
+    impl.exec_failed.reset();
+    Duration answer_time = kAnswerTime;
+    if (impl.guardian.pid == 0) {
+        answer_time = kFirstAnswerTime;
+        if (const auto started = impl.start_guardian(); !started) {
+            impl.fail_spawn(started.error().text, started.error().sys_errno, /*retryable=*/true);
+            return;
+        }
+    }
+    steward_guardian_order order;
+    steward_guardian_order_init(&order, kStewardGuardianSpawn, impl.next_seq++);
+    std::size_t size = 0;
+    const auto doc = document(request, size);
+    if (!doc) {
+        impl.fail_spawn(doc.error().text, doc.error().sys_errno, /*retryable=*/true);
+        return;
+    }
+    order.generation = request.generation;
+    order.argc = static_cast<std::uint32_t>(request.argv.size());
+    order.envc = static_cast<std::uint32_t>(request.environment.size());
+    order.document_size = size;
+    std::array<int, kStewardGuardianMaxFds> fds{doc->get(), request.out.get(), request.err.get(), request.listener};
+    std::size_t count = 3;
+    if (request.listener >= 0) {
+        order.flags = kStewardGuardianHasListener;
+        count = 4;
+    }
+    if (!impl.send(order, fds.data(), count)) {
+        const int reason = errno;
+        impl.fail_spawn("cannot reach app-guardian: " + std::string(std::strerror(reason)), reason, /*retryable=*/true);
+        return;
+    }
+    impl.expect_answer(order.seq, answer_time);
+}
+
+void GuardianClient::terminate() { impl_->order(kStewardGuardianTerm); }
+void GuardianClient::kill() { impl_->order(kStewardGuardianKill); }
+
+std::int32_t GuardianClient::guardian_pid() const { return impl_->guardian.pid; }
+
+std::string GuardianClient::describe_tree() const {
+    std::vector<std::int32_t> pids;
+    if (impl_->guardian.pid != 0) {
+        pids = sdk::descendants("/proc", impl_->guardian.pid, kMaxDescribed + 1);
+    } else if (impl_->sweeping) {
+        pids = inherited_children();
+    }
+    std::string text;
+    for (std::size_t i = 0; i < pids.size() && i < kMaxDescribed; ++i) {
+        text += (i == 0 ? "" : ", ") + describe(pids[i]);
+    }
+    return pids.size() > kMaxDescribed ? text + " and more" : text;
+}
+
+void GuardianClient::close(std::function<void()> gone) {
+    Impl& impl = *impl_;
+    if (impl.guardian.pid == 0) {
+        impl.scheduler.post(std::move(gone));
+        return;
+    }
+    impl.gone = std::move(gone);
+    impl.scheduler.disarm(impl.answer_timer);
+    impl.answer_timer = 0;
+    impl.scheduler.unwatch(impl.socket.get());
+    impl.socket.reset();
+    impl.close_timer = impl.scheduler.arm(impl.scheduler.now() + kCloseTime, [self = impl.weak_from_this()] {
+        if (const auto i = self.lock(); i && i->gone) {
+            std::exchange(i->gone, nullptr)();
+        }
+    });
+}
+
+}  // namespace steward::core

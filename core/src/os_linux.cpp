@@ -1,0 +1,102 @@
+#include "steward/core/os_linux.hpp"
+
+#include <fcntl.h>
+#include <sys/inotify.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <random>
+
+namespace steward::core {
+namespace {
+
+Duration read_clock(clockid_t id) {
+    timespec ts{};
+    clock_gettime(id, &ts);
+    return std::chrono::seconds(ts.tv_sec) + std::chrono::nanoseconds(ts.tv_nsec);
+}
+
+}  // namespace
+
+OsLinux::OsLinux(Scheduler& scheduler) : scheduler_(scheduler) {}
+
+OsLinux::~OsLinux() { end_watch(); }
+
+WallTime OsLinux::wall() {
+    return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
+}
+
+std::uint64_t OsLinux::entropy() {
+    std::uint64_t value = 0;
+    if (getrandom(&value, sizeof value, 0) != static_cast<ssize_t>(sizeof value)) {
+        value = std::random_device{}();
+    }
+    return value;
+}
+
+Duration OsLinux::slept() { return read_clock(CLOCK_BOOTTIME) - read_clock(CLOCK_MONOTONIC); }
+
+bool OsLinux::runs(std::int32_t pid) {
+    const UniqueFd fd(open(("/proc/" + std::to_string(pid) + "/stat").c_str(), O_RDONLY | O_CLOEXEC));
+    std::array<char, 512> text{};
+    const ssize_t n = fd ? read(fd.get(), text.data(), text.size() - 1) : -1;
+    const char* const end = n > 0 ? strrchr(text.data(), ')') : nullptr;
+    if (end == nullptr || end[1] == '\0') {
+        return false;
+    }
+    return strchr("TtZXx", end[2]) == nullptr;
+}
+
+void OsLinux::watch_folder(const std::string& folder, std::function<void(std::string)> changed) {
+    end_watch();
+    if (folder.empty()) {
+        return;
+    }
+    inotify_.reset(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+    if (!inotify_) {
+        return;
+    }
+    constexpr std::uint32_t kChanges = IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB;
+    if (inotify_add_watch(inotify_.get(), folder.c_str(), kChanges | IN_ONLYDIR) < 0) {
+        inotify_.reset();
+        return;
+    }
+    changed_ = std::move(changed);
+    scheduler_.watch(inotify_.get(), Interest::kRead, [this](bool, bool) { read_changes(); });
+}
+
+void OsLinux::read_changes() {
+    alignas(inotify_event) std::array<char, 4096> buffer{};
+    std::string name;
+    for (;;) {
+        const ssize_t n = read(inotify_.get(), buffer.data(), buffer.size());
+        if (n <= 0) {
+            break;
+        }
+        for (ssize_t at = 0; at < n;) {
+            const auto* event = reinterpret_cast<const inotify_event*>(buffer.data() + at);
+            if (event->len > 0 && std::strcmp(event->name, "__pycache__") != 0) {
+                name = event->name;
+            }
+            at += static_cast<ssize_t>(sizeof(inotify_event)) + static_cast<ssize_t>(event->len);
+        }
+    }
+    if (!name.empty() && changed_) {
+        const auto changed = changed_;  // It may end this watch.
+        changed(name);
+    }
+}
+
+void OsLinux::end_watch() {
+    if (inotify_) {
+        scheduler_.unwatch(inotify_.get());
+        inotify_.reset();
+    }
+    changed_ = nullptr;
+}
+
+}  // namespace steward::core

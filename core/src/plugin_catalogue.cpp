@@ -1,0 +1,412 @@
+#include "steward/core/plugin_catalogue.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include <Poco/Exception.h>
+#include <Poco/JSON/Array.h>
+#include <Poco/JSON/Object.h>
+#include <Poco/JSON/Parser.h>
+
+#include "steward/core/machine.hpp"
+#include "steward/core/spawn.hpp"
+
+namespace steward::core {
+namespace {
+
+namespace fs = std::filesystem;
+using Poco::JSON::Object;
+
+constexpr int kProbeTimeMs = 2000;  // for each file
+constexpr std::size_t kMaxProbeOutput = 4 * 1024 * 1024;
+constexpr const char* kCacheFormat = "1";
+
+std::int64_t now_ms() {
+    timespec ts{};
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return std::int64_t{ts.tv_sec} * 1000 + ts.tv_nsec / 1'000'000;
+}
+
+std::string identity(const struct stat& s) {
+    std::ostringstream key;
+    key << s.st_dev << ':' << s.st_ino << ':' << s.st_mtim.tv_sec << '.' << s.st_mtim.tv_nsec << ':' << s.st_size;
+    return key.str();
+}
+
+// A plugin runs with all rights of the supervisor: nobody else may be able to write it.
+std::string distrust(const std::string& file, const struct stat& s) {
+    if (!S_ISREG(s.st_mode)) {
+        return "is no regular file";
+    }
+    const uid_t me = geteuid();
+    if (s.st_uid != 0 && s.st_uid != me) {
+        return "belongs to another user (uid " + std::to_string(s.st_uid) + "): chown it to yourself or root";
+    }
+    if ((s.st_mode & S_IWOTH) != 0) {
+        return "can be written by everybody: chmod o-w " + file;
+    }
+    if ((s.st_mode & S_IWGRP) != 0) {
+        const passwd* const owner = getpwuid(s.st_uid);
+        if (owner == nullptr || owner->pw_gid != s.st_gid) {
+            return "can be written by its group: chmod g-w " + file;
+        }
+    }
+    return {};
+}
+
+std::string stem_id(const std::string& file) {
+    const std::string name = fs::path(file).filename().string();
+    constexpr std::string_view kPrefix = "steward_";
+    constexpr std::string_view kSuffix = ".so";
+    if (name.size() <= kPrefix.size() + kSuffix.size() || !name.starts_with(kPrefix) || !name.ends_with(kSuffix)) {
+        return {};
+    }
+    return name.substr(kPrefix.size(), name.size() - kPrefix.size() - kSuffix.size());
+}
+
+PluginInfo info_from(const Object::Ptr& answer) {
+    PluginInfo info;
+    info.file = answer->optValue<std::string>("file", "");
+    if (!answer->optValue<bool>("ok", false)) {
+        info.error = answer->optValue<std::string>("error", "cannot be loaded");
+        return info;
+    }
+    const auto plugins = answer->getArray("plugins");
+    const auto plugin = plugins && plugins->size() > 0 ? plugins->getObject(0) : Object::Ptr();
+    if (!plugin) {
+        info.error = "holds no plugin";
+        return info;
+    }
+    info.id = plugin->optValue<std::string>("id", "");
+    info.name = plugin->optValue<std::string>("name", "");
+    info.vendor = plugin->optValue<std::string>("vendor", "");
+    info.version = plugin->optValue<std::string>("version", "");
+    info.license = plugin->optValue<std::string>("license", "");
+    info.url = plugin->optValue<std::string>("url", "");
+    info.summary = plugin->optValue<std::string>("summary", "");
+    if (const auto interfaces = plugin->getArray("interfaces")) {
+        for (const auto& interface : *interfaces) {
+            info.interfaces.push_back(interface.convert<std::string>());
+        }
+    }
+    if (const auto schema = plugin->getObject("schema")) {
+        std::ostringstream text;
+        schema->stringify(text);
+        info.schema = text.str();
+    } else {
+        info.error = "its settings' schema is no JSON object";
+    }
+    return info;
+}
+
+Object::Ptr json_of(const PluginInfo& info) {
+    Object::Ptr plugin = new Object;
+    Object::Ptr answer = new Object;
+    answer->set("file", info.file);
+    answer->set("ok", info.error.empty());
+    if (!info.error.empty()) {
+        answer->set("error", info.error);
+        return answer;
+    }
+    plugin->set("id", info.id);
+    plugin->set("name", info.name);
+    plugin->set("vendor", info.vendor);
+    plugin->set("version", info.version);
+    plugin->set("license", info.license);
+    plugin->set("url", info.url);
+    plugin->set("summary", info.summary);
+    Poco::JSON::Array::Ptr interfaces = new Poco::JSON::Array;
+    for (const auto& interface : info.interfaces) {
+        interfaces->add(interface);
+    }
+    plugin->set("interfaces", interfaces);
+    Poco::JSON::Parser parser;
+    plugin->set("schema", parser.parse(info.schema));
+    Poco::JSON::Array::Ptr plugins = new Poco::JSON::Array;
+    plugins->add(plugin);
+    answer->set("plugins", plugins);
+    return answer;
+}
+
+Object::Ptr parse_line(const std::string& line) {
+    try {
+        Poco::JSON::Parser parser;
+        const auto value = parser.parse(line);
+        return value.type() == typeid(Object::Ptr) ? value.extract<Object::Ptr>() : Object::Ptr();
+    } catch (const Poco::Exception&) {
+        return {};
+    }
+}
+
+}  // namespace
+
+bool PluginInfo::has(const std::string& interface) const {
+    return std::find(interfaces.begin(), interfaces.end(), interface) != interfaces.end();
+}
+
+PluginCatalogue::PluginCatalogue(PluginPlaces places) : places_(std::move(places)) {}
+
+std::vector<std::string> PluginCatalogue::files_of(const std::string& folder) const {
+    std::vector<std::string> files;
+    std::error_code error;
+    for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+        if (!stem_id(it->path().string()).empty()) {
+            files.push_back(fs::absolute(it->path()).lexically_normal().string());
+        }
+    }
+    std::sort(files.begin(), files.end());
+    return files;
+}
+
+std::vector<PluginInfo> PluginCatalogue::list() {
+    std::vector<std::pair<std::string, std::string>> files;
+    for (const auto& folder : places_.extra) {
+        for (auto& file : files_of(folder)) {
+            files.emplace_back(std::move(file), "--plugin-dir " + folder);
+        }
+    }
+    for (auto& file : files_of(places_.own_folder)) {
+        files.emplace_back(std::move(file), "next to the program");
+    }
+    auto found = examine(files);
+    std::map<std::string, std::string> first;
+    for (auto& info : found) {
+        if (info.error.empty()) {
+            const auto [it, is_new] = first.emplace(info.id, info.file);
+            if (!is_new) {
+                info.shadowed_by = it->second;
+            }
+        }
+    }
+    return found;
+}
+
+Result<PluginInfo> PluginCatalogue::find(const std::string& name) {
+    std::vector<std::pair<std::string, std::string>> files;
+    if (name.find('/') != std::string::npos) {
+        files.emplace_back(fs::absolute(name).lexically_normal().string(), "given by path");
+    } else {
+        const std::string base = "steward_" + name + ".so";
+        for (const auto& folder : places_.extra) {
+            const auto file = fs::absolute(fs::path(folder) / base).lexically_normal().string();
+            if (access(file.c_str(), F_OK) == 0) {
+                files.emplace_back(file, "--plugin-dir " + folder);
+                break;
+            }
+        }
+        const auto own = (fs::path(places_.own_folder) / base).string();
+        if (files.empty() && access(own.c_str(), F_OK) == 0) {
+            files.emplace_back(own, "next to the program");
+        }
+    }
+    if (files.empty()) {
+        return Error{name + ": no such plugin; see `steward plugins`, or give the folder of steward_" + name +
+                     ".so with --plugin-dir"};
+    }
+    auto found = examine(files);
+    if (found.empty()) {
+        return Error{name + ": cannot be examined"};
+    }
+    if (!found.front().error.empty()) {
+        return Error{found.front().file + ": " + found.front().error};
+    }
+    return std::move(found.front());
+}
+
+std::vector<PluginInfo> PluginCatalogue::examine(
+    const std::vector<std::pair<std::string, std::string>>& files_and_origins) {
+    load_cache();
+    std::map<std::string, PluginInfo> answers;
+    std::map<std::string, std::string> keys;
+    std::vector<std::string> unknown;
+    for (const auto& [file, origin] : files_and_origins) {
+        PluginInfo info;
+        info.file = file;
+        struct stat status {};
+        const bool own = fs::path(file).parent_path() == fs::path(places_.own_folder).lexically_normal();
+        if (stat(file.c_str(), &status) != 0) {
+            info.error = system_error("cannot be read").text;
+        } else if (!own) {
+            info.error = distrust(file, status);
+        }
+        if (!info.error.empty()) {
+            answers[file] = info;
+            continue;
+        }
+        keys[file] = identity(status);
+        const auto known = known_.find(file);
+        if (known != known_.end() && known->second.key == keys[file]) {
+            answers[file] = known->second.info;
+        } else {
+            unknown.push_back(file);
+        }
+    }
+    probe(unknown, answers);
+    for (const auto& file : unknown) {
+        known_[file] = {keys[file], answers[file]};
+        dirty_ = true;
+    }
+    std::vector<PluginInfo> out;
+    for (const auto& [file, origin] : files_and_origins) {
+        auto info = answers[file];
+        info.file = file;
+        info.origin = origin;
+        out.push_back(std::move(info));
+    }
+    return out;
+}
+
+// One prober for all files; the one that it dies or hangs on is named, and a new one goes on behind it.
+void PluginCatalogue::probe(std::vector<std::string> files, std::map<std::string, PluginInfo>& answers) {
+    while (!files.empty()) {
+        std::array<int, 2> ends{-1, -1};
+        if (pipe2(ends.data(), O_CLOEXEC) != 0) {
+            break;
+        }
+        const UniqueFd reader(ends[0]);
+        UniqueFd writer(ends[1]);
+        ProcessSpec spec;
+        spec.file = places_.prober;
+        spec.argv = {"steward-plugin-probe"};
+        spec.argv.insert(spec.argv.end(), files.begin(), files.end());
+        spec.descriptors = {{-1, 0}, {writer.get(), 1}, {-1, 2}};
+        auto child = spawn(spec);
+        writer.reset();
+        if (!child) {
+            for (const auto& file : files) {
+                answers[file].error = child.error().text;
+            }
+            return;
+        }
+        std::string text;
+        std::string loading;
+        std::set<std::string> done;
+        bool timed_out = false;
+        std::int64_t deadline = now_ms() + kProbeTimeMs;
+        for (;;) {
+            pollfd waiting{reader.get(), POLLIN, 0};
+            const auto left = std::max<std::int64_t>(0, deadline - now_ms());
+            const int ready = ::poll(&waiting, 1, static_cast<int>(left));
+            if (ready < 0 && errno == EINTR) {
+                continue;
+            }
+            if (ready <= 0 || text.size() > kMaxProbeOutput) {
+                timed_out = true;
+                break;
+            }
+            std::array<char, 65536> buffer;
+            const ssize_t n = read(reader.get(), buffer.data(), buffer.size());
+            if (n <= 0) {
+                break;
+            }
+            text.append(buffer.data(), static_cast<std::size_t>(n));
+            for (std::size_t end = text.find('\n'); end != std::string::npos; end = text.find('\n')) {
+                const auto line = parse_line(text.substr(0, end));
+                text.erase(0, end + 1);
+                if (!line) {
+                    continue;
+                }
+                const auto file = line->optValue<std::string>("file", "");
+                if (line->optValue<bool>("loading", false)) {
+                    loading = file;
+                } else {
+                    answers[file] = info_from(line);
+                    done.insert(file);
+                    loading.clear();
+                }
+                deadline = now_ms() + kProbeTimeMs;
+            }
+        }
+        syscall(SYS_pidfd_send_signal, child->pidfd.get(), SIGKILL, nullptr, 0);
+        pollfd end{child->pidfd.get(), POLLIN, 0};
+        int status = 0;
+        (void)::poll(&end, 1, kProbeTimeMs);
+        (void)reap(*child, &status);
+        std::erase_if(files, [&](const std::string& file) { return done.count(file) != 0; });
+        if (files.empty()) {
+            return;
+        }
+        const std::string culprit = loading.empty() ? files.front() : loading;
+        auto& info = answers[culprit];
+        info.file = culprit;
+        info.error = timed_out ? "did not load within 2 s: it runs code when it is loaded"
+                               : "ended the process that loaded it (" +
+                                     describe_exit(WIFSIGNALED(status),
+                                                   WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status)) +
+                                     "): it runs code when it is loaded";
+        std::erase(files, culprit);
+    }
+}
+
+void PluginCatalogue::load_cache() {
+    if (cache_loaded_ || places_.cache_file.empty()) {
+        return;
+    }
+    cache_loaded_ = true;
+    std::ifstream file(places_.cache_file);
+    std::string line;
+    while (std::getline(file, line)) {
+        const auto entry = parse_line(line);
+        if (!entry || entry->optValue<std::string>("format", "") != kCacheFormat) {
+            continue;
+        }
+        try {
+            auto info = info_from(entry->getObject("answer"));
+            known_[info.file] = {entry->getValue<std::string>("key"), info};
+        } catch (const Poco::Exception&) {
+            continue;
+        }
+    }
+}
+
+void PluginCatalogue::save_cache() {
+    if (!dirty_ || places_.cache_file.empty()) {
+        return;
+    }
+    dirty_ = false;
+    std::error_code error;
+    const fs::path target(places_.cache_file);
+    fs::create_directories(target.parent_path(), error);
+    const std::string temporary = places_.cache_file + "." + std::to_string(getpid());
+    {
+        std::ofstream file(temporary, std::ios::trunc);
+        for (const auto& [path, known] : known_) {
+            try {
+                Object entry;
+                entry.set("format", std::string(kCacheFormat));
+                entry.set("key", known.key);
+                entry.set("answer", json_of(known.info));
+                entry.stringify(file);
+                file << '\n';
+            } catch (const Poco::Exception&) {
+                continue;
+            }
+        }
+        if (!file.flush()) {
+            fs::remove(temporary, error);
+            return;
+        }
+    }
+    fs::rename(temporary, target, error);
+    if (error) {
+        fs::remove(temporary, error);
+    }
+}
+
+}  // namespace steward::core

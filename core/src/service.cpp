@@ -1,0 +1,591 @@
+#include "steward/core/service.hpp"
+
+#include <algorithm>
+#include <cstdio>
+
+namespace steward::core {
+namespace {
+
+constexpr Duration kSleepJump = std::chrono::seconds(1);
+constexpr Duration kLateWake = std::chrono::seconds(1);
+constexpr Duration kChangeQuiet = std::chrono::milliseconds(200);
+constexpr Duration kBacklogWait = std::chrono::seconds(2);
+
+std::string url_of(const std::string& address, std::uint16_t port) {
+    const bool v6 = address.find(':') != std::string::npos;
+    return "http://" + (v6 ? "[" + address + "]" : address) + ":" + std::to_string(port);
+}
+
+std::string hex(std::uint64_t value) {
+    char text[17];
+    std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(value));
+    return text;
+}
+
+}  // namespace
+
+Service::Service(ServiceConfig config, ServiceParts parts) : config_(std::move(config)), parts_(std::move(parts)) {
+    state_.since = parts_.scheduler.now();
+    parts_.guardian.listen({
+        [this](std::int32_t pid) { feed(Spawned{pid}); },
+        [this](SpawnFailed failed) { feed(std::move(failed)); },
+        [this](Exited exited) { on_exited(std::move(exited)); },
+        [this] { on_empty(); },
+    });
+}
+
+Service::~Service() {
+    *alive_ = false;
+    parts_.guardian.listen({});
+    for (const auto timer : timers_) {
+        parts_.scheduler.disarm(timer);
+    }
+    for (const auto timer : {responder_timer_, metrics_timer_, change_timer_}) {
+        parts_.scheduler.disarm(timer);
+    }
+}
+
+// ---- requests --------------------------------------------------------------------------------------------------
+
+void Service::start_for_client(const std::string& reason) {
+    if (state_.generation == 0) {
+        feed(StartRequested{reason, Origin::kClient});
+    }
+}
+
+void Service::start(const std::string& reason, Settled settled) {
+    feed(StartRequested{reason, Origin::kRequest});
+    if (settled) {
+        waiters_.push_back({/*for_stop=*/false, std::move(settled)});
+    }
+    settle_waiters();
+}
+
+void Service::restart(const std::string& reason, Settled settled) {
+    feed(RestartRequested{reason});
+    if (settled) {
+        waiters_.push_back({/*for_stop=*/false, std::move(settled)});
+    }
+    settle_waiters();
+}
+
+void Service::stop(const std::string& reason, Settled settled) {
+    feed(StopRequested{reason});
+    if (settled) {
+        waiters_.push_back({/*for_stop=*/true, std::move(settled)});
+    }
+    settle_waiters();
+}
+
+void Service::exit(const std::string& reason, bool at_once, std::function<void(std::string)> finished) {
+    if (finished && !exit_asked_) {
+        finished_ = std::move(finished);
+    }
+    exit_asked_ = true;
+    feed(ExitRequested{reason, at_once});
+}
+
+// ---- the step --------------------------------------------------------------------------------------------------
+
+void Service::feed(Input input) {
+    inputs_.push_back(std::move(input));
+    if (stepping_) {
+        return;  // An action answered at once: the loop below takes it next.
+    }
+    struct Stepping {
+        bool& flag;
+        explicit Stepping(bool& f) : flag(f) { flag = true; }
+        ~Stepping() { flag = false; }
+        Stepping(const Stepping&) = delete;
+        Stepping& operator=(const Stepping&) = delete;
+    };
+    {
+        // Ends with an exception too (no memory): the next input must find a service that works.
+        const Stepping stepping(stepping_);
+        take_inputs();
+    }
+    settle_waiters();
+    if (changed_) {
+        changed_();
+    }
+}
+
+void Service::take_inputs() {
+    while (!inputs_.empty()) {
+        const Input next = std::move(inputs_.front());
+        inputs_.pop_front();
+        // A copy, so that a step that runs out of memory leaves the state as it was.
+        Step result = step(config_.machine, state_, next, parts_.scheduler.now());
+        state_ = std::move(result.state);
+        // Before any action: the supervisor must have stopped accepting when an instance is spawned.
+        sync_responder();
+        for (auto& action : result.actions) {
+            perform(action);
+        }
+        sync_watch();
+        sync_metrics();
+    }
+}
+
+void Service::perform(Action& action) {
+    struct Performer {
+        Service& self;
+        void operator()(const SearchPort& a) { self.perform_search(a); }
+        void operator()(const Spawn& a) { self.perform_spawn(a); }
+        void operator()(const Terminate&) { self.parts_.guardian.terminate(); }
+        void operator()(const Kill&) { self.parts_.guardian.kill(); }
+        void operator()(const AskRestart& a) { self.perform_ask(a); }
+        void operator()(const StartProbe& a) { self.perform_probe(a); }
+        void operator()(const CancelProbe&) { self.parts_.strategies.cancel_probe(); }
+        void operator()(const Arm& a) { self.arm(a.timer, a.at); }
+        void operator()(const Disarm& a) { self.disarm(a.timer); }
+        void operator()(Emit& a) { self.publish(std::move(a.event)); }
+        void operator()(const Finish& a) { self.perform_finish(a); }
+    };
+    std::visit(Performer{*this}, action);
+}
+
+void Service::arm(TimerName name, TimePoint at) {
+    disarm(name);
+    auto& timer = timers_[static_cast<std::size_t>(name)];
+    timer = parts_.scheduler.arm(at, [this, name] {
+        timers_[static_cast<std::size_t>(name)] = 0;
+        feed(TimerFired{name});
+    });
+}
+
+void Service::disarm(TimerName name) {
+    auto& timer = timers_[static_cast<std::size_t>(name)];
+    parts_.scheduler.disarm(timer);
+    timer = 0;
+}
+
+void Service::publish(Event event) {
+    event.service = config_.name;
+    event.at = parts_.scheduler.now();
+    event.wall = parts_.os.wall();
+    if (event.name == EventName::kServiceUnkillable) {
+        if (auto left = parts_.guardian.describe_tree(); !left.empty()) {
+            event.fields.emplace_back("left", std::move(left));
+        }
+    }
+    parts_.publish(std::move(event));
+}
+
+// ---- the port --------------------------------------------------------------------------------------------------
+
+void Service::perform_search(const SearchPort& action) {
+    search_ = {};
+    search_.excluded = action.excluded;
+    std::sort(search_.excluded.begin(), search_.excluded.end());
+    ask_ports(action.epoch);
+}
+
+void Service::ask_ports(std::uint64_t epoch) {
+    PortQuestion question;
+    question.address = config_.address;
+    question.base = config_.base_port;
+    question.first = config_.base_port;
+    question.last = last_port();
+    question.excluded = search_.excluded;
+    question.attempt = ++search_.attempt;
+    parts_.strategies.propose_ports(question, [this, epoch, alive = alive_](const PortProposal& proposal) {
+        if (*alive && state_.epoch == epoch) {
+            try_candidates(epoch, proposal);
+        }
+    });
+}
+
+std::uint16_t Service::last_port() const {
+    return static_cast<std::uint16_t>(std::min<unsigned>(65535U, unsigned{config_.base_port} + config_.port_tries - 1U));
+}
+
+void Service::try_candidates(std::uint64_t epoch, const PortProposal& proposal) {
+    const std::string range = std::to_string(config_.port_tries) +
+                              (config_.port_tries == 1 ? " port from " : " ports from ") + std::to_string(config_.base_port);
+    std::size_t tried = 0;
+    for (const auto port : proposal.candidates) {
+        const bool in_range = port != 0 && port >= config_.base_port && port <= last_port();
+        const bool allowed = in_range && !std::binary_search(search_.excluded.begin(), search_.excluded.end(), port);
+        if (!allowed) {
+            continue;
+        }
+        ++tried;
+        const bool hand_over = config_.machine.port_mode == PortMode::kHandOver;
+        const Status taken =
+            hand_over ? parts_.port.take(config_.address, port) : parts_.port.test(config_.address, port);
+        if (taken) {
+            feed(PortFound{epoch, port, std::move(search_.skipped), "proposed by " + proposal.by});
+            return;
+        }
+        search_.skipped.push_back({port, taken.error().text});
+        search_.excluded.insert(std::upper_bound(search_.excluded.begin(), search_.excluded.end(), port), port);
+        if (++search_.tried >= config_.port_tries) {
+            break;
+        }
+    }
+    if (tried == 0 || search_.tried >= config_.port_tries) {
+        std::string cause = "no port can be had: tried " + range;
+        if (!search_.skipped.empty()) {
+            cause += ", the last: " + search_.skipped.back().cause;
+        }
+        feed(PortNotFound{epoch, cause + "; free one or give another --port", std::move(search_.skipped)});
+        return;
+    }
+    ask_ports(epoch);
+}
+
+PortAnswer Service::port_answer() const {
+    PortAnswer answer;
+    answer.state = to_string(state_.state);
+    answer.cause = state_.cause;
+    const auto now = parts_.scheduler.now();
+    if ((state_.state == State::kBackingOff || state_.state == State::kDegraded) && state_.next_start_at > now) {
+        answer.retry_after_s = static_cast<int>(to_ms(state_.next_start_at - now) / 1000) + 1;
+    } else {
+        answer.retry_after_s = 5;
+    }
+    return answer;
+}
+
+void Service::sync_responder() {
+    parts_.scheduler.disarm(responder_timer_);
+    responder_timer_ = 0;
+    if (config_.machine.port_mode != PortMode::kHandOver || state_.port == 0 || port_closed_) {
+        return;
+    }
+    const auto now = parts_.scheduler.now();
+    if (!answers_itself(state_, now)) {
+        if (answering_) {
+            parts_.port.stop_answering();
+            answering_ = false;
+        }
+        return;
+    }
+    answering_ = true;
+    parts_.port.answer(port_answer());
+    if (state_.state == State::kBackingOff) {
+        // From two seconds before the next start on, requests wait for it.
+        responder_timer_ = parts_.scheduler.arm(state_.next_start_at - kBacklogWait, [this] {
+            responder_timer_ = 0;
+            sync_responder();
+        });
+    }
+}
+
+// ---- the instance ----------------------------------------------------------------------------------------------
+
+// One pass: what a value brings in is not replaced again.
+std::string Service::substituted(const std::string& text) const {
+    const std::array<std::pair<std::string_view, std::string>, 5> values{{{"{host}", config_.address},
+                                                                          {"{port}", std::to_string(state_.port)},
+                                                                          {"{fd}", "3"},
+                                                                          {"{data_dir}", config_.data_dir},
+                                                                          {"{instance}", instance_id_}}};
+    std::string out;
+    for (std::size_t at = 0; at < text.size();) {
+        const auto found = std::find_if(values.begin(), values.end(), [&](const auto& value) {
+            return text.compare(at, value.first.size(), value.first) == 0;
+        });
+        if (found == values.end()) {
+            out += text[at++];
+        } else {
+            out += found->second;
+            at += found->first.size();
+        }
+    }
+    return out;
+}
+
+void Service::perform_spawn(const Spawn& action) {
+    instance_id_ = hex(parts_.os.entropy()) + hex(parts_.os.entropy());
+    metrics_.clear();
+    SpawnRequest request;
+    request.generation = action.generation;
+    for (const auto& argument : config_.argv) {
+        request.argv.push_back(substituted(argument));
+    }
+    request.environment = config_.environment;
+    request.environment.emplace_back("STEWARD_INSTANCE", instance_id_);
+    request.directory = config_.directory;
+    if (config_.machine.port_mode == PortMode::kHandOver) {
+        request.listener = parts_.port.listener();
+    }
+    auto pipes = parts_.output.open(action.generation);
+    if (!pipes) {
+        feed(SpawnFailed{pipes.error().text, pipes.error().sys_errno, /*retryable=*/true});
+        return;
+    }
+    request.out = std::move(pipes->out);
+    request.err = std::move(pipes->err);
+    parts_.guardian.spawn(std::move(request));
+}
+
+void Service::on_exited(Exited exited) {
+    if (config_.machine.port_mode == PortMode::kHandOver) {
+        (void)parts_.port.listener();  // Listens again if the app shut the socket down.
+    }
+    if (exited.signaled || exited.code == 0 || state_.exiting) {
+        feed(std::move(exited));
+        return;
+    }
+    // What an exit code means may stand in the last line that the app wrote (an import that failed, a port in use).
+    exit_pending_ = true;
+    parts_.output.last_line(state_.generation, [this, exited, alive = alive_](std::string line) mutable {
+        if (!*alive) {
+            return;
+        }
+        exited.last_stderr_line = std::move(line);
+        exit_pending_ = false;
+        feed(std::move(exited));
+        if (std::exchange(empty_pending_, false)) {
+            feed(TreeEmpty{});
+        }
+    });
+}
+
+void Service::on_empty() {
+    if (exit_pending_) {
+        empty_pending_ = true;  // The machine hears of the exit first.
+    } else {
+        feed(TreeEmpty{});
+    }
+}
+
+void Service::perform_ask(const AskRestart& action) {
+    RestartQuestion question{state_.history, state_.restarts};
+    parts_.strategies.decide_restart(
+        question, [this, epoch = action.epoch, alive = alive_](const RestartAnswer& answer) {
+            if (*alive) {
+                feed(Decided{epoch, answer.action, answer.delay, answer.why});
+            }
+        });
+}
+
+void Service::perform_finish(const Finish& action) {
+    finish_left_ = action.left;
+    if (!finish_left_.empty()) {
+        if (const auto tree = parts_.guardian.describe_tree(); !tree.empty()) {
+            finish_left_ += ": " + tree;
+        }
+    }
+    parts_.scheduler.disarm(responder_timer_);
+    responder_timer_ = 0;
+    PortAnswer answer = port_answer();
+    answer.state = "stopped";
+    parts_.port.close(answer);
+    port_closed_ = true;
+    parts_.guardian.close([this, alive = alive_] {
+        if (*alive && finished_) {
+            const auto finished = std::move(finished_);
+            finished_ = nullptr;
+            finished(finish_left_);
+        }
+    });
+}
+
+// ---- health ----------------------------------------------------------------------------------------------------
+
+void Service::perform_probe(const StartProbe& action) {
+    ProbeQuestion question;
+    question.pid = state_.pid;
+    question.deadline = action.deadline;
+    question.address = config_.address;
+    question.port = state_.port;
+    question.attempt = action.attempt;
+    question.instance_id = instance_id_;
+    const Duration slept = parts_.os.slept();
+    parts_.strategies.probe(question, [this, action, slept, alive = alive_](const ProbeAnswer& answer) {
+        if (*alive) {
+            judge_probe(action, slept, answer);
+        }
+    });
+}
+
+// An answer counts only from our own tree, and a failure only when the machine was awake.
+void Service::judge_probe(const StartProbe& action, Duration slept_before, const ProbeAnswer& answer) {
+    if (!state_.probing || action.epoch != state_.epoch) {
+        return;
+    }
+    Verdict verdict = answer.verdict;
+    std::string detail = answer.detail;
+    if (verdict == Verdict::kUnhealthy) {
+        const bool slept = parts_.os.slept() - slept_before > kSleepJump;
+        const bool late = parts_.scheduler.now() - action.deadline > kLateWake;
+        if (slept || late) {
+            feed(ProbeVoided{action.epoch});
+            return;
+        }
+    }
+    const bool ours = config_.machine.port_mode == PortMode::kHandOver || answer.instance_id == instance_id_;
+    if (verdict == Verdict::kHealthy && !ours) {
+        if (const auto stranger = parts_.port.stranger_on(state_.port, parts_.guardian.guardian_pid()); !stranger.empty()) {
+            verdict = Verdict::kUnhealthy;
+            detail = "port " + std::to_string(state_.port) + " is answered by " + stranger + ", not by this app (" + detail + ")";
+        }
+    }
+    feed(ProbeResult{action.epoch, verdict, std::move(detail)});
+}
+
+// ---- what follows from the state -------------------------------------------------------------------------------
+
+void Service::sync_watch() {
+    const bool wanted = (state_.state == State::kMisconfigured || state_.state == State::kDegraded) && !state_.exiting;
+    if (wanted == watching_) {
+        return;
+    }
+    watching_ = wanted;
+    parts_.scheduler.disarm(change_timer_);
+    change_timer_ = 0;
+    if (wanted && !config_.watch_folder.empty()) {
+        parts_.os.watch_folder(config_.watch_folder, [this, alive = alive_](const std::string& name) {
+            if (*alive) {
+                on_folder_change(name);
+            }
+        });
+    } else {
+        parts_.os.watch_folder("", {});
+    }
+}
+
+// An editor writes several times: the start follows when it has been quiet for a moment.
+void Service::on_folder_change(const std::string& name) {
+    parts_.scheduler.disarm(change_timer_);
+    change_timer_ = parts_.scheduler.arm(parts_.scheduler.now() + kChangeQuiet, [this, name] {
+        change_timer_ = 0;
+        feed(FilesChanged{"the app's files changed: " + name});
+    });
+}
+
+void Service::sync_metrics() {
+    const bool wanted = state_.pid != 0 && config_.metrics_interval > Duration{};
+    if (!wanted) {
+        parts_.scheduler.disarm(metrics_timer_);
+        metrics_timer_ = 0;
+        if (state_.pid == 0) {
+            metrics_.clear();
+        }
+    } else if (metrics_timer_ == 0) {
+        // The first one soon, so that the status has something to show.
+        metrics_timer_ = parts_.scheduler.arm(
+            parts_.scheduler.now() + std::min<Duration>(config_.metrics_interval, std::chrono::seconds(1)),
+            [this] { take_sample(); });
+    }
+}
+
+void Service::take_sample() {
+    metrics_timer_ =
+        parts_.scheduler.arm(parts_.scheduler.now() + config_.metrics_interval, [this] { take_sample(); });
+    MetricsQuestion question{state_.pid, parts_.guardian.guardian_pid(), config_.address, state_.port};
+    parts_.strategies.sample(
+        question, [this, generation = state_.generation, alive = alive_](const std::vector<Metric>& metrics) {
+            if (!*alive || generation != state_.generation || state_.pid == 0 || metrics.empty()) {
+                return;
+            }
+            Event event;
+            event.name = EventName::kMetrics;
+            event.generation = generation;
+            event.cause = "sampled";
+            metrics_.clear();
+            for (const auto& metric : metrics) {
+                if (metric.labels.empty()) {
+                    metrics_[metric.name] = metric.value;
+                    event.fields.emplace_back(metric.name, metric.value);
+                }
+            }
+            publish(std::move(event));
+            if (changed_) {
+                changed_();
+            }
+        });
+}
+
+// ---- status ----------------------------------------------------------------------------------------------------
+
+bool Service::settled(bool for_stop) const {
+    if (for_stop) {
+        // Stopped, unkillable, or a later start has won.
+        const bool last = state_.after == MachineState::After::kStopped || state_.after == MachineState::After::kFinish;
+        return state_.state != State::kStopping || !last;
+    }
+    switch (state_.state) {
+        case State::kStopped:
+        case State::kUnkillable:
+        case State::kBackingOff:
+        case State::kDegraded:
+        case State::kMisconfigured:
+        case State::kRunning:
+            return true;
+        case State::kStarting:
+        case State::kUnhealthy:
+        case State::kDeciding:
+        case State::kStopping:
+            return false;
+    }
+    return false;
+}
+
+void Service::settle_waiters() {
+    if (stepping_ || waiters_.empty()) {
+        return;
+    }
+    std::vector<Waiter> ready;
+    for (auto it = waiters_.begin(); it != waiters_.end();) {
+        if (settled(it->for_stop)) {
+            ready.push_back(std::move(*it));
+            it = waiters_.erase(it);
+        } else {
+            ++it;
+        }
+    }
+    if (ready.empty()) {
+        return;
+    }
+    const auto now = status();
+    for (const auto& waiter : ready) {
+        waiter.settled(now);
+    }
+}
+
+WallTime Service::wall_of(TimePoint at) const {
+    return parts_.os.wall() -
+           std::chrono::duration_cast<std::chrono::microseconds>(parts_.scheduler.now() - at);
+}
+
+ServiceStatus Service::status() const {
+    const auto now = parts_.scheduler.now();
+    ServiceStatus out;
+    out.service = config_.name;
+    out.state = state_.state;
+    out.since = wall_of(state_.since);
+    out.cause = state_.cause;
+    out.healthy = state_.healthy && state_.pid != 0 && parts_.os.runs(state_.pid);
+    out.port = state_.port;
+    if (state_.port != 0) {
+        out.url = url_of(config_.address, state_.port);
+    }
+    out.pid = state_.pid;
+    out.restarts = state_.restarts;
+    out.generation = state_.generation;
+    if (state_.tree) {
+        out.instance_id = instance_id_;
+    }
+    if (state_.pid != 0) {
+        out.uptime_s = std::chrono::duration<double>(now - state_.spawned_at).count();
+    }
+    if (state_.pid != 0 && state_.startup) {
+        out.startup_ms = to_ms(*state_.startup);
+    }
+    if (state_.last_exit) {
+        const auto& exit = *state_.last_exit;
+        out.last_exit = ServiceStatus::Exit{exit.signaled, exit.code, wall_of(exit.at), exit.cause};
+    }
+    if (state_.state == State::kBackingOff || state_.state == State::kDegraded) {
+        out.next_restart_ms = std::max<std::int64_t>(0, to_ms(state_.next_start_at - now));
+    }
+    out.metrics = metrics_;
+    out.plugins = parts_.strategies.names();
+    return out;
+}
+
+}  // namespace steward::core

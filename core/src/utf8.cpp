@@ -1,0 +1,109 @@
+#include "utf8.hpp"
+
+#include <algorithm>
+
+namespace steward::core {
+namespace {
+
+unsigned byte_at(std::string_view text, std::size_t at) {
+    return static_cast<unsigned char>(text[at]);
+}
+
+bool is_continuation(std::string_view text, std::size_t at) { return (byte_at(text, at) & 0xc0U) == 0x80U; }
+
+// By the first byte; 0 for a byte that begins nothing.
+std::size_t announced_length(unsigned first) {
+    if (first < 0x80) {
+        return 1;
+    }
+    if (first >= 0xc2 && first <= 0xdf) {
+        return 2;
+    }
+    if (first >= 0xe0 && first <= 0xef) {
+        return 3;
+    }
+    return first >= 0xf0 && first <= 0xf4 ? 4 : 0;
+}
+
+// The second byte decides about overlong forms, surrogates and the upper end.
+bool second_fits(unsigned first, unsigned second) {
+    switch (first) {
+        case 0xe0:
+            return second >= 0xa0;
+        case 0xed:
+            return second <= 0x9f;
+        case 0xf0:
+            return second >= 0x90;
+        case 0xf4:
+            return second <= 0x8f;
+        default:
+            return true;
+    }
+}
+
+bool is_plain(unsigned byte) { return (byte >= 0x20 && byte < 0x7f) || byte == '\t'; }
+
+}  // namespace
+
+std::size_t utf8_sequence(std::string_view text, std::size_t at) {
+    const unsigned first = byte_at(text, at);
+    const std::size_t length = announced_length(first);
+    if (length == 0 || length > text.size() - at) {
+        return 0;
+    }
+    for (std::size_t i = 1; i < length; ++i) {
+        if (!is_continuation(text, at + i)) {
+            return 0;
+        }
+    }
+    return length == 1 || second_fits(first, byte_at(text, at + 1)) ? length : 0;
+}
+
+std::size_t utf8_unfinished(std::string_view text) {
+    for (std::size_t back = 1; back <= std::min<std::size_t>(3, text.size()); ++back) {
+        const std::size_t at = text.size() - back;
+        if (!is_continuation(text, at)) {
+            return announced_length(byte_at(text, at)) > back ? back : 0;
+        }
+    }
+    return 0;
+}
+
+void append_escaped(std::string& out, std::string_view text) {
+    constexpr char kHex[] = "0123456789abcdef";
+    std::size_t at = 0;
+    while (at < text.size()) {
+        std::size_t end = at;
+        while (end < text.size() && is_plain(byte_at(text, end))) {
+            ++end;
+        }
+        out.append(text, at, end - at);
+        at = end;
+        if (at == text.size()) {
+            return;
+        }
+        const std::size_t length = utf8_sequence(text, at);
+        if (length > 1) {
+            out.append(text, at, length);
+            at += length;
+            continue;
+        }
+        const unsigned byte = byte_at(text, at);
+        out += "\\x";
+        out += kHex[byte >> 4U];
+        out += kHex[byte & 15U];
+        ++at;
+    }
+}
+
+std::string_view utf8_cut(std::string_view text, std::size_t limit) {
+    if (text.size() <= limit) {
+        return text;
+    }
+    while (limit > 0 && is_continuation(text, limit)) {
+        --limit;
+    }
+    return text.substr(0, limit);
+}
+
+}  // namespace steward::core
