@@ -1,0 +1,114 @@
+// What is behind Server: takes messages apart, decides their era, finds the method, keeps the calls
+// in flight. engine.cpp has the envelope, engine_methods.cpp the methods.
+//
+// Thread rule: the mcp thread.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "catalog.hpp"
+#include "message.hpp"
+#include "request.hpp"
+#include "steward/mcp/call.hpp"
+#include "steward/mcp/json.hpp"
+#include "steward/mcp/types.hpp"
+
+namespace steward::mcp {
+
+class Engine : public std::enable_shared_from_this<Engine> {
+  public:
+    Engine(ServerInfo info, Options options, Sink sink, Validator validator, Hooks hooks);
+
+    [[nodiscard]] Catalog& catalog() noexcept { return catalog_; }
+
+    void receive(std::string_view line);
+    void receive_oversize(std::size_t limit);
+    // An exception came out of receive(): the message is given up.
+    void receive_failed(std::string_view what);
+    [[nodiscard]] std::size_t pending() const noexcept { return calls_.size(); }
+
+    // The answers of calls; they do nothing once the request is answered or cancelled.
+    void answer_tool(Request& request, const ToolResult& result);
+    void answer_read(Request& request, const std::vector<ResourceContents>& contents,
+                     const std::optional<CachePolicy>& cache);
+    void answer_not_found(Request& request);
+    void fail(Request& request, int code, std::string_view message,
+              const Poco::JSON::Object::Ptr& data = {});
+    // The last reference to a call is gone.
+    void drop(Request& request);
+
+    [[nodiscard]] bool on_owner_thread() const noexcept;
+    [[nodiscard]] const Options& options() const noexcept { return options_; }
+
+  private:
+    struct Envelope;
+    struct Method {
+        std::string_view name;
+        bool needs_session;  // legacy: only after `initialize`
+        bool (Engine::*available)() const;
+        void (Engine::*handle)(const RequestPtr&);
+    };
+    static std::span<const Method> methods() noexcept;
+    [[nodiscard]] const Method* find_method(const Request& request) const;
+
+    // The envelope.
+    void receive_batch(const Poco::JSON::Array& array);
+    void receive_message(const Poco::Dynamic::Var& message, const std::shared_ptr<Batch>& batch);
+    void receive_request(const RequestPtr& request, const Poco::Dynamic::Var* params);
+    void receive_notification(const std::string& method, const Poco::Dynamic::Var* params);
+    [[nodiscard]] bool read_params(Request& request, const Poco::Dynamic::Var* params);
+    [[nodiscard]] bool read_modern_meta(Request& request, const Poco::JSON::Object& meta,
+                                        const std::string& version);
+    void dispatch(const RequestPtr& request);
+    void cancel(const std::string& id);
+    void refuse(std::string_view id, int code, std::string_view message, Batch* batch);
+    void refuse_status(JsonStatus status);
+    [[nodiscard]] std::optional<std::string> read_id(const Poco::Dynamic::Var& id) const;
+
+    // The methods.
+    void on_initialize(const RequestPtr& request);
+    void on_discover(const RequestPtr& request);
+    void on_ping(const RequestPtr& request);
+    void on_tools_list(const RequestPtr& request);
+    void on_tools_call(const RequestPtr& request);
+    void on_resources_list(const RequestPtr& request);
+    void on_templates_list(const RequestPtr& request);
+    void on_resources_read(const RequestPtr& request);
+    [[nodiscard]] bool always() const noexcept { return true; }
+    [[nodiscard]] bool has_tools() const noexcept { return catalog_.has_tools(); }
+    [[nodiscard]] bool has_resources() const noexcept { return catalog_.has_resources(); }
+    [[nodiscard]] std::string capabilities() const;
+    [[nodiscard]] std::string server_info(const Rules& rules) const;
+    // Nothing when the list may be given; else the request has been answered with an error.
+    [[nodiscard]] bool refuse_cursor(Request& request);
+    void run_handler(const RequestPtr& request, const Handler& handler);
+
+    // True when the request was open and now is answered: the caller sends the answer.
+    [[nodiscard]] bool close(Request& request);
+    void send(Request& request, std::string line);
+    void finish_result(Request& request, ResultWriter&& writer,
+                       const std::optional<CachePolicy>& cache = std::nullopt);
+    void trouble(std::string_view text) const;
+
+    ServerInfo info_;
+    Options options_;
+    Validator validator_;
+    Hooks hooks_;
+    Outgoing outgoing_;
+    JsonReader reader_;
+    Catalog catalog_;
+    std::string modern_server_info_;
+    std::shared_ptr<const Client> session_;  // what `initialize` settled; null before it
+    std::shared_ptr<const Client> nobody_;   // a legacy client before `initialize`
+    std::unordered_map<std::string, RequestPtr> calls_;  // in flight, by id
+    std::thread::id owner_;                              // set by the first message
+};
+
+}  // namespace steward::mcp

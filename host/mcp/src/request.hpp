@@ -1,0 +1,51 @@
+// One request, from its arrival to its answer.
+#pragma once
+
+#include <Poco/JSON/Object.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "message.hpp"
+#include "steward/mcp/revisions.hpp"
+#include "steward/mcp/types.hpp"
+#include "steward/mcp/uri_template.hpp"
+
+namespace steward::mcp {
+
+// What resources/read needs of the registration to finish an answer.
+struct ReadTarget {
+    std::string mime_type;
+    CachePolicy cache;
+};
+
+struct Request {
+    enum class State { kOpen, kAnswered, kCancelled };
+
+    std::string id;  // its JSON text: 7 or "7", the key of the calls in flight too
+    std::string method;
+    Poco::JSON::Object::Ptr params;  // null: none
+    const Rules* rules = nullptr;
+    std::shared_ptr<const Client> client;
+    std::string progress_token;  // JSON text; empty: none was given
+    std::string log_level;       // modern: the least level that the client wants; empty: none
+    std::shared_ptr<Batch> batch;
+
+    // Changed by the mcp thread alone, read by any.
+    std::atomic<State> state{State::kOpen};
+    std::function<void()> on_cancel;
+
+    // tools/call and resources/read
+    std::string target;
+    Poco::JSON::Object::Ptr arguments;
+    UriVariables variables;
+    std::optional<ReadTarget> read;
+    bool wants_structured = false;  // the tool has an output schema
+};
+
+using RequestPtr = std::shared_ptr<Request>;
+
+}  // namespace steward::mcp

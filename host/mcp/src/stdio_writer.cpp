@@ -1,0 +1,249 @@
+#include "steward/mcp/stdio_writer.hpp"
+
+#include <poll.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <condition_variable>
+#include <csignal>
+#include <exception>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+
+namespace steward::mcp {
+
+struct StdioWriter::State {
+    int fd = -1;
+    Options options;
+    std::mutex mutex;
+    std::condition_variable work;  // there is something to write, or it is time to stop
+    std::condition_variable idle;  // everything is written, or the thread has ended
+    // Guarded by mutex.
+    std::string queue;
+    bool stopping = false;
+    bool waiting = false;  // the thread sleeps and has to be woken
+    bool ended = false;
+    bool congested = false;
+    bool calling = false;  // a callback is running
+    // Written under mutex, read by any thread.
+    std::atomic<std::size_t> queued{0};  // queue plus what is being written
+    std::atomic<bool> is_congested{false};
+    std::atomic<bool> failed{false};
+    std::atomic<std::size_t> dropped_notifications{0};
+    std::atomic<std::size_t> dropped_answers{0};
+    std::thread thread;
+
+    ~State() {
+        if (fd >= 0) {
+            ::close(fd);
+        }
+    }
+
+    void set_congested(bool value) noexcept {
+        congested = value;
+        is_congested = value;
+    }
+
+    bool write_all(const std::string& bytes);
+    bool wait_writable() const noexcept;
+    void account(std::size_t written);
+    void fail(int error);
+    template <typename Callback>
+    void call(std::unique_lock<std::mutex>& lock, const Callback& callback);
+};
+
+namespace {
+
+// How long the destructor waits for a thread that is about to end.
+constexpr std::chrono::milliseconds kStopGrace(50);
+// A queue that a burst has blown up is given back.
+constexpr std::size_t kKeptCapacity = 1U * 1024 * 1024;
+
+}  // namespace
+
+bool StdioWriter::State::wait_writable() const noexcept {
+    // Only when somebody else has made the shared description non-blocking.
+    pollfd descriptor{fd, POLLOUT, 0};
+    return ::poll(&descriptor, 1, -1) > 0 || errno == EINTR;
+}
+
+// Runs a callback without the lock, and never once the destructor has been entered.
+template <typename Callback>
+void StdioWriter::State::call(std::unique_lock<std::mutex>& lock, const Callback& callback) {
+    if (stopping) {
+        return;
+    }
+    calling = true;
+    lock.unlock();
+    callback();
+    lock.lock();
+    calling = false;
+    idle.notify_all();
+}
+
+void StdioWriter::State::account(std::size_t written) {
+    std::unique_lock<std::mutex> lock(mutex);
+    queued -= written;
+    if (congested && queued < options.low_water) {
+        set_congested(false);
+        if (options.on_drained) {
+            call(lock, options.on_drained);
+        }
+    }
+}
+
+void StdioWriter::State::fail(int error) {
+    std::unique_lock<std::mutex> lock(mutex);
+    failed = true;
+    queue.clear();
+    queued = 0;
+    set_congested(false);
+    if (options.on_error) {
+        call(lock, [&] { options.on_error(error); });
+    }
+}
+
+bool StdioWriter::State::write_all(const std::string& bytes) {
+    std::size_t done = 0;
+    while (done < bytes.size()) {
+        const ssize_t count = ::write(fd, bytes.data() + done, bytes.size() - done);
+        if (count > 0) {
+            done += static_cast<std::size_t>(count);
+            account(static_cast<std::size_t>(count));
+            continue;
+        }
+        const int error = count == 0 ? EIO : errno;
+        const bool again = error == EINTR || (error == EAGAIN && wait_writable());
+        if (!again) {
+            fail(error);
+            return false;
+        }
+    }
+    return true;
+}
+
+StdioWriter::StdioWriter(int fd, Options options) : state_(std::make_shared<State>()) {
+    state_->fd = fd;
+    state_->options = std::move(options);
+    state_->thread = std::thread([state = state_] { run(state); });
+}
+
+void StdioWriter::run(const std::shared_ptr<State>& state) {
+    // EPIPE is enough; the signal would end the process.
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    pthread_setname_np(pthread_self(), "out");
+    std::string chunk;
+    std::unique_lock<std::mutex> lock(state->mutex);
+    while (!state->stopping && !state->failed) {
+        if (state->queue.empty()) {
+            state->idle.notify_all();
+            state->waiting = true;
+            state->work.wait(lock);
+            state->waiting = false;
+            continue;
+        }
+        chunk.clear();
+        if (chunk.capacity() > kKeptCapacity) {
+            chunk.shrink_to_fit();
+        }
+        chunk.swap(state->queue);
+        lock.unlock();
+        const bool written = state->write_all(chunk);
+        lock.lock();
+        if (!written) {
+            break;
+        }
+    }
+    state->ended = true;
+    state->idle.notify_all();
+}
+
+StdioWriter::~StdioWriter() {
+    bool ended = false;
+    {
+        std::unique_lock<std::mutex> lock(state_->mutex);
+        state_->stopping = true;
+        state_->work.notify_all();
+        state_->idle.wait(lock, [&] { return !state_->calling; });
+        ended = state_->idle.wait_for(lock, kStopGrace, [&] { return state_->ended; });
+    }
+    if (ended) {
+        state_->thread.join();
+    } else {
+        state_->thread.detach();
+    }
+}
+
+bool StdioWriter::enqueue(std::string_view line, LineKind kind) {
+    State& state = *state_;
+    const std::lock_guard<std::mutex> lock(state.mutex);
+    const std::size_t after = state.queued + line.size() + 1;
+    if (state.failed || state.stopping) {
+        return false;
+    }
+    if (kind == LineKind::kNotification && (state.congested || after > state.options.high_water)) {
+        ++state.dropped_notifications;
+        return false;
+    }
+    if (after > state.options.hard_limit) {
+        ++state.dropped_answers;
+        return false;
+    }
+    try {
+        // First the room for both, so that no line can ever lack its newline.
+        if (state.queue.capacity() - state.queue.size() <= line.size()) {
+            state.queue.reserve(state.queue.size() + line.size() + 1);
+        }
+        state.queue.append(line);
+        state.queue += '\n';
+    } catch (const std::exception&) {
+        ++state.dropped_answers;
+        return false;
+    }
+    state.queued = after;
+    if (after >= state.options.high_water) {
+        state.set_congested(true);
+    }
+    if (state.waiting) {
+        state.waiting = false;
+        state.work.notify_one();
+    }
+    return true;
+}
+
+bool StdioWriter::congested() const noexcept {
+    return state_->is_congested;
+}
+
+bool StdioWriter::failed() const noexcept {
+    return state_->failed;
+}
+
+std::size_t StdioWriter::queued_bytes() const noexcept {
+    return state_->queued;
+}
+
+std::size_t StdioWriter::dropped_notifications() const noexcept {
+    return state_->dropped_notifications;
+}
+
+std::size_t StdioWriter::dropped_answers() const noexcept {
+    return state_->dropped_answers;
+}
+
+bool StdioWriter::flush(std::chrono::steady_clock::time_point deadline) {
+    State& state = *state_;
+    std::unique_lock<std::mutex> lock(state.mutex);
+    state.idle.wait_until(lock, deadline,
+                          [&] { return state.queued == 0 || state.failed || state.ended; });
+    return state.queued == 0 && !state.failed;
+}
+
+}  // namespace steward::mcp

@@ -1,0 +1,22 @@
+// The commands that people type, but for the MCP server and those of the status socket. Each returns its exit code.
+#pragma once
+#include <string>
+
+#include "options.hpp"
+#include "paths.hpp"
+
+namespace steward::host {
+
+// `steward run`: the supervision in this terminal, until Ctrl-C.
+int run_command(const Options& options);
+// `steward plugins`: what is found, from where, with its settings.
+int plugins_command(const Options& options);
+// `steward check`: what a start would need; 0 or 2.
+int check_command(const Options& options);
+// `steward connect`: the configuration for AI tools.
+int connect_command(const Options& options);
+
+// The configuration snippet for one client ("claude", "vscode", "cursor") as JSON text.
+std::string connect_snippet(const std::string& client, const Paths& paths);
+
+}  // namespace steward::host

@@ -1,0 +1,183 @@
+#include "mcp_command.hpp"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <thread>
+
+#include <fmt/core.h>
+
+#include "mcp_tools.hpp"
+#include "service_config.hpp"
+#include "session.hpp"
+#include "steward/core/schema.hpp"
+#include "steward/mcp/server.hpp"
+#include "steward/mcp/stdio_transport.hpp"
+#include "steward/mcp/stdio_writer.hpp"
+
+namespace steward::host {
+namespace {
+
+using Clock = mcp::StdioTransport::Clock;
+
+// How long the last answers may take to reach the client at the end.
+constexpr auto kLastAnswers = std::chrono::milliseconds(30);
+
+// Tool arguments are checked against the very schema that tools/list shows, compiled once.
+mcp::Validator make_validator() {
+    auto compiled = std::make_shared<std::map<const void*, std::shared_ptr<core::SchemaValidator>>>();
+    return [compiled](const Poco::JSON::Object::Ptr& schema, const Poco::Dynamic::Var& value) -> std::optional<std::string> {
+        auto& validator = (*compiled)[schema.get()];
+        if (!validator) {
+            auto made = core::SchemaValidator::compile(schema);
+            if (!made) {
+                return made.error().text;
+            }
+            validator = std::make_shared<core::SchemaValidator>(std::move(*made));
+        }
+        return validator->check(value);
+    };
+}
+
+// The mcp thread's side of a session. Everything here belongs to that thread, the writer's callbacks excepted.
+class McpServer {
+  public:
+    McpServer(Session& session, core::UniqueFd out);
+    void run();
+    void stop() { transport_.stop(); }
+
+  private:
+    mcp::StdioTransport::Options transport_options();
+    mcp::StdioWriter::Options writer_options();
+    mcp::Options server_options();
+    mcp::Hooks hooks();
+    void client_is_there(const std::string& reason);
+    void heard_something();
+
+    Session& session_;
+    const int out_;
+    mcp::StdioTransport transport_;
+    mcp::StdioWriter writer_;
+    mcp::Server server_;
+    mcp::StdioTransport::TimerId silence_ = 0;
+    bool started_ = false;
+};
+
+McpServer::McpServer(Session& session, core::UniqueFd out)
+    : session_(session),
+      out_(out.release()),
+      transport_(transport_options()),
+      writer_(out_, writer_options()),
+      server_(server_info(), server_options(),
+              [this](std::string line, mcp::LineKind kind) { writer_.enqueue(line, kind); }, make_validator(), hooks()) {
+    register_tools(server_, session_, [this](std::function<void()> task) { transport_.post(std::move(task)); });
+    // A client that says nothing at all has started this server to have the app.
+    silence_ = transport_.arm(Clock::now() + defaults::kSilentStart, [this] {
+        silence_ = 0;
+        client_is_there("nothing was heard from the client for 1.5 s");
+    });
+    session_.on_end([this](const std::function<void()>& done) {
+        transport_.post([this, done] {
+            writer_.flush(Clock::now() + kLastAnswers);
+            done();
+        });
+    });
+}
+
+void McpServer::run() {
+    pthread_setname_np(pthread_self(), "mcp");
+    transport_.run();
+}
+
+mcp::StdioTransport::Options McpServer::transport_options() {
+    mcp::StdioTransport::Options options;
+    options.input = STDIN_FILENO;
+    options.output = out_;
+    options.on_line = [this](std::string_view line) { server_.receive(line); };
+    options.on_oversize = [this](std::size_t limit) { server_.receive_oversize(limit); };
+    options.on_eof = [this] {
+        heard_something();
+        session_.end("stdin was closed");
+    };
+    options.on_output_closed = [this] { session_.end("stdout was closed"); };
+    options.paused = [this] { return writer_.congested(); };
+    options.on_trouble = [this](std::string_view what) {
+        session_.log(core::Severity::kInfo, "mcp", std::string(what));
+    };
+    return options;
+}
+
+mcp::StdioWriter::Options McpServer::writer_options() {
+    mcp::StdioWriter::Options options;
+    options.on_error = [this](int) { session_.end("stdout was closed"); };
+    options.on_drained = [this] { transport_.wake(); };
+    return options;
+}
+
+mcp::Options McpServer::server_options() {
+    mcp::Options options;
+    options.post = [this](std::function<void()> task) { transport_.post(std::move(task)); };
+    return options;
+}
+
+mcp::Hooks McpServer::hooks() {
+    mcp::Hooks hooks;
+    hooks.on_message = [this] { heard_something(); };
+    hooks.on_legacy_initialize = [this](const mcp::Client& client) {
+        client_is_there("the client " + client.name + " connected");
+    };
+    hooks.on_modern_request = [this](const mcp::Client& client, std::string_view method) {
+        client_is_there(fmt::format("the client {} asked for {}", client.name, method));
+    };
+    hooks.on_trouble = [this](std::string_view text) { session_.log(core::Severity::kInfo, "mcp", std::string(text)); };
+    return hooks;
+}
+
+void McpServer::heard_something() {
+    transport_.disarm(silence_);
+    silence_ = 0;
+}
+
+void McpServer::client_is_there(const std::string& reason) {
+    if (!started_) {
+        started_ = true;
+        session_.post([session = &session_, reason] { session->start_for_client(reason); });
+    }
+}
+
+}  // namespace
+
+int mcp_command(const Options& options, core::UniqueFd out) {
+    if (const auto wrong = check_options(options); !wrong) {
+        fmt::print(stderr, "steward: {}\n", wrong.error().text);
+        return 2;
+    }
+    Session::Setup setup;
+    setup.options = options;
+    setup.console = core::Severity::kWarning;
+    setup.watch_parent = true;
+    Session session(setup);
+    if (options.strategies_given) {
+        if (const auto wrong = session.prepare_plugins(); !wrong.empty()) {
+            fmt::print(stderr, "steward: {}\n", wrong);
+            std::fflush(stderr);
+            _exit(2);
+        }
+    }
+    McpServer server(session, std::move(out));
+#ifdef STEWARD_SANITIZED
+    std::thread thread([&server] { server.run(); });
+    const int code = session.wait();
+    server.stop();
+    thread.join();
+    return code;
+#else
+    server.run();
+    return session.wait();
+#endif
+}
+
+}  // namespace steward::host

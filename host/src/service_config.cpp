@@ -1,0 +1,135 @@
+#include "service_config.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+
+#include <fmt/core.h>
+
+extern char** environ;
+
+namespace steward::host {
+namespace {
+
+namespace fs = std::filesystem;
+using core::PortMode;
+
+bool passed_on(const std::string& name, const Options& options) {
+    for (const auto pattern : defaults::kPassedOn) {
+        const bool any_ending = pattern.ends_with('*');
+        if (any_ending ? name.starts_with(pattern.substr(0, pattern.size() - 1)) : name == pattern) {
+            return true;
+        }
+    }
+    return std::find(options.pass_env.begin(), options.pass_env.end(), name) != options.pass_env.end();
+}
+
+std::vector<std::pair<std::string, std::string>> app_environment(const Options& options) {
+    std::map<std::string, std::string> variables;
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+        const std::string text(*entry);
+        const auto equals = text.find('=');
+        if (equals != std::string::npos && passed_on(text.substr(0, equals), options)) {
+            variables[text.substr(0, equals)] = text.substr(equals + 1);
+        }
+    }
+    for (const auto& [name, value] : defaults::kSet) {
+        variables[std::string(name)] = value;
+    }
+    for (const auto& [name, value] : options.set_env) {
+        variables[name] = value;
+    }
+    return {variables.begin(), variables.end()};
+}
+
+bool uses(const std::vector<std::string>& command, const std::string& placeholder) {
+    return std::any_of(command.begin(), command.end(), [&](const std::string& argument) {
+        return argument.find(placeholder) != std::string::npos;
+    });
+}
+
+// The folder of the script or program that a command names, to notice when somebody mends it.
+std::string script_folder(const std::vector<std::string>& command) {
+    struct stat info {};
+    for (std::size_t i = 1; i < command.size(); ++i) {
+        if (stat(command[i].c_str(), &info) == 0 && S_ISREG(info.st_mode)) {
+            return fs::absolute(command[i]).parent_path().string();
+        }
+    }
+    return command.front().find('/') != std::string::npos ? fs::absolute(command.front()).parent_path().string()
+                                                          : std::string();
+}
+
+}  // namespace
+
+core::ServiceConfig service_config(const Options& options, const Paths& paths) {
+    core::ServiceConfig config;
+    config.name = defaults::kServiceName;
+    config.data_dir = options.data_dir;
+    config.address = options.host;
+    config.base_port = options.port;
+    config.port_tries = options.port_tries;
+    config.environment = app_environment(options);
+    auto& machine = config.machine;
+    if (options.app_command.empty()) {
+        config.argv = {choose_python(options), paths.app,      "--mode",        "mcp-managed", "--host",        "{host}",
+                       "--port",               "{port}",       "--log-level",   options.log_level, "--data-dir", "{data_dir}",
+                       "--listen-fd",          "{fd}",         "--instance-id", "{instance}"};
+        config.watch_folder = fs::path(paths.app).parent_path().string();
+        machine.port_mode = PortMode::kHandOver;
+    } else {
+        config.argv = options.app_command;
+        config.name = fs::path(options.app_command.front()).filename().string();
+        config.watch_folder = script_folder(options.app_command);
+        machine.port_mode = uses(config.argv, "{fd}")     ? PortMode::kHandOver
+                            : uses(config.argv, "{port}") ? PortMode::kOwnBind
+                                                          : PortMode::kNone;
+    }
+    machine.health_enabled = options.health != "none";
+    machine.health_interval = options.health_interval;
+    machine.health_timeout = options.health_timeout;
+    machine.health_failures = options.health_failures;
+    machine.startup_timeout = options.startup_timeout;
+    machine.startup_ports = options.startup_ports;
+    machine.shutdown_timeout = options.shutdown_timeout;
+    machine.exit_timeout = options.exit_timeout;
+    machine.degraded_retry = options.degraded_retry;
+    machine.degraded_retry_cap = defaults::kDegradedRetryCap;
+    config.metrics_interval = options.metrics == "none" ? core::Duration{} : core::Duration(options.metrics_interval);
+    return config;
+}
+
+core::StrategyChoice strategy_choice(const Options& options) {
+    core::StrategyChoice choice;
+    choice.health = options.health;
+    choice.restart = options.restart;
+    choice.port = options.port_strategy;
+    choice.metrics = options.metrics;
+    choice.settings = options.settings;
+    return choice;
+}
+
+core::Status check_options(const Options& options) {
+    in_addr v4{};
+    in6_addr v6{};
+    if (inet_pton(AF_INET, options.host.c_str(), &v4) != 1 && inet_pton(AF_INET6, options.host.c_str(), &v6) != 1) {
+        return core::Error{
+            fmt::format("--host: must be a literal address such as 127.0.0.1 or ::1 (got {})", options.host)};
+    }
+    const bool needs_data = options.app_command.empty() || uses(options.app_command, "{data_dir}");
+    if (needs_data) {
+        if (const auto why = why_not_writable(options.data_dir); !why.empty()) {
+            return core::Error{fmt::format(
+                "--data-dir: {} cannot be written: {}; give another folder or change its rights", options.data_dir, why)};
+        }
+    }
+    return core::Nothing{};
+}
+
+}  // namespace steward::host

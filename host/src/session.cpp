@@ -1,0 +1,378 @@
+#include "session.hpp"
+
+#include <pthread.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <csignal>
+#include <cstring>
+#include <future>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include <fmt/core.h>
+
+#include "event_writer.hpp"
+#include "paths.hpp"
+#include "service_config.hpp"
+#include "state_folder.hpp"
+#include "status_json.hpp"
+#include "status_socket.hpp"
+#include "steward/core/spawn.hpp"
+#include "steward/mcp/json.hpp"
+#include "version.hpp"
+
+namespace steward::host {
+namespace {
+
+// How long the last lines may take to be written once the tree is empty.
+constexpr core::Duration kFlushTime = std::chrono::milliseconds(60);
+
+sigset_t ending_signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int number : {SIGTERM, SIGHUP, SIGINT}) {
+        sigaddset(&set, number);
+    }
+    return set;
+}
+
+std::thread run_loop(core::Loop& loop, const char* name) {
+    return std::thread([&loop, name] {
+        pthread_setname_np(pthread_self(), name);
+        loop.run();
+    });
+}
+
+core::Severity severity_of_plugin_level(int level) {
+    return level <= 0 ? core::Severity::kDebug
+                      : static_cast<core::Severity>(std::min(level, static_cast<int>(core::Severity::kError)));
+}
+
+std::string output_line(const core::OutputLine& line) {
+    return fmt::format("{} #{} {} {}", iso_time(line.wall), line.generation,
+                       line.stream == core::OutputStream::kErr ? "err" : "out", line.text);
+}
+
+}  // namespace
+
+struct Session::Impl {
+    explicit Impl(Setup s);
+
+    void watch_signals();
+    void watch_parent();
+    void ensure_folder(std::function<void()> then);
+    void folder_ready(core::Result<StateFolder> made);
+    void begin_end(const std::string& reason, bool at_once);
+    void finished(const std::string& left);
+    void leave();
+    void changed();
+    StatusSource status_source();
+
+    Setup setup;
+    Paths paths;
+    core::Loop loop;
+    core::Loop log_loop;
+    EventWriter writer;
+    core::Supervisor supervisor;
+    core::Service* service = nullptr;
+    std::thread loop_thread;
+    std::thread log_thread;
+
+    // The loop's thread alone.
+    core::UniqueFd signals;
+    core::UniqueFd parent;
+    int signals_seen = 0;
+    bool ending = false;
+    bool folder_wanted = false;
+    bool folder_done = false;
+    std::vector<std::function<void()>> waiting_for_folder;
+    std::optional<StateFolder> folder;
+    std::string log_file;
+    std::unique_ptr<StatusSocket> socket;
+    std::function<void()> change_hook;
+    std::function<void(std::function<void()>)> last;
+
+    std::mutex mutex;
+    std::condition_variable condition;
+    bool over = false;  // guarded by mutex
+};
+
+Session::Impl::Impl(Setup s)
+    : setup(std::move(s)),
+      paths(find_paths()),
+      writer(log_loop, setup.console),
+      supervisor(loop, log_loop,
+                 {paths.guardian,
+                  std::string(kVersion),
+                  {paths.prober, paths.plugins, setup.options.plugin_dirs, plugin_cache_file()},
+                  [this](int level, const std::string& line) {
+                      writer.line(severity_of_plugin_level(level), "plugin", line);
+                  }}) {
+    core::OutputOptions output;
+    output.on_lines = [this](const std::vector<core::OutputLine>& lines) {
+        loop.post([this, lines] {
+            if (socket) {
+                for (const auto& line : lines) {
+                    socket->publish_log(output_line(line));
+                }
+            }
+        });
+    };
+    service = &supervisor.add(service_config(setup.options, paths), strategy_choice(setup.options), std::move(output));
+    service->on_change([this] { changed(); });
+    supervisor.events().subscribe([this](const core::Event& event) {
+        writer.write(event);
+        if (socket) {
+            socket->publish_event(mcp::to_json(*event_object(event)));
+        }
+    });
+    // A subreaper inherits the orphans of a guardian that was killed.
+    if (const auto status = core::become_subreaper(); !status) {
+        writer.line(core::Severity::kWarning, "session", status.error().text);
+    }
+    watch_signals();
+    if (setup.watch_parent) {
+        watch_parent();
+    }
+    loop_thread = run_loop(loop, "loop");
+    log_thread = run_loop(log_loop, "log");
+}
+
+// ---- what ends a session ---------------------------------------------------------------------------------------
+
+void Session::Impl::watch_signals() {
+    const sigset_t set = ending_signals();
+    signals.reset(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+    loop.watch(signals.get(), core::Interest::kRead, [this](bool, bool) {
+        signalfd_siginfo info{};
+        while (read(signals.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+            const bool again = ++signals_seen > 1;
+            begin_end(fmt::format("SIG{}", sigabbrev_np(static_cast<int>(info.ssi_signo))), again);
+        }
+    });
+}
+
+void Session::Impl::watch_parent() {
+    const pid_t pid = getppid();
+    if (pid <= 1) {
+        return;  // Started by init, or across a namespace: there is no parent to lose.
+    }
+    parent.reset(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+    if (!parent || getppid() != pid) {
+        loop.post([this] { begin_end("the parent process is gone", /*at_once=*/false); });
+        return;
+    }
+    loop.watch(parent.get(), core::Interest::kRead, [this](bool, bool) {
+        loop.unwatch(parent.get());
+        begin_end("the parent process is gone", /*at_once=*/false);
+    });
+}
+
+void Session::Impl::begin_end(const std::string& reason, bool at_once) {
+    if (ending) {
+        if (at_once) {
+            supervisor.exit(reason, /*at_once=*/true);
+        }
+        return;
+    }
+    ending = true;
+    supervisor.exit(reason, at_once, [this](const std::string& left) { finished(left); });
+}
+
+void Session::Impl::finished(const std::string& left) {
+    if (!left.empty()) {
+        writer.line(core::Severity::kError, "session", "left behind: " + left);
+    }
+    // Whatever hangs from here on, the process ends in time.
+    loop.arm(loop.now() + kFlushTime, [this] { leave(); });
+    if (socket) {
+        socket->close();
+    }
+    const auto after_files = [this] { loop.post([this] { leave(); }); };
+    const auto files = [this, after_files] {
+        log_loop.post([this, after_files] {
+            writer.flush();
+            after_files();
+        });
+    };
+    if (last) {
+        last(files);
+    } else {
+        files();
+    }
+}
+
+void Session::Impl::leave() {
+#ifdef STEWARD_SANITIZED
+    {
+        const std::lock_guard lock(mutex);
+        over = true;
+    }
+    condition.notify_all();
+#else
+    _exit(0);
+#endif
+}
+
+// ---- the state folder ------------------------------------------------------------------------------------------
+
+// Files and sockets are made at the app's first start, not before: a client that only looks leaves no trace.
+void Session::Impl::ensure_folder(std::function<void()> then) {
+    if (folder_done) {
+        then();
+        return;
+    }
+    waiting_for_folder.push_back(std::move(then));
+    if (std::exchange(folder_wanted, true)) {
+        return;
+    }
+    log_loop.post([this] {
+        auto made = std::make_shared<core::Result<StateFolder>>(StateFolder::create(StateFolder::base_folder()));
+        std::string trouble;
+        if (*made) {
+            trouble = writer.open((*made)->path());
+        }
+        loop.post([this, made, trouble] {
+            if (!trouble.empty()) {
+                writer.line(core::Severity::kWarning, "session", trouble);
+            }
+            folder_ready(std::move(*made));
+        });
+    });
+}
+
+void Session::Impl::folder_ready(core::Result<StateFolder> made) {
+    folder_done = true;
+    if (made) {
+        folder.emplace(std::move(*made));
+        log_file = folder->path() + "/steward.log";
+        supervisor.output(*service).set_folder(folder->path());
+        socket = std::make_unique<StatusSocket>(loop, status_source());
+        if (const auto opened = socket->open(folder->path()); !opened) {
+            writer.line(core::Severity::kWarning, "session", opened.error().text);
+        }
+    } else {
+        writer.line(core::Severity::kWarning, "session", made.error().text + "; there will be no log file");
+    }
+    for (const auto& task : std::exchange(waiting_for_folder, {})) {
+        task();
+    }
+}
+
+StatusSource Session::Impl::status_source() {
+    StatusSource source;
+    source.status_json = [this] { return mcp::to_json(*status_object(service->status(), log_file)); };
+    source.events = [this](std::size_t count) {
+        std::vector<std::string> lines;
+        for (const auto& event : supervisor.events().recent(count)) {
+            lines.push_back(mcp::to_json(*event_object(event)));
+        }
+        return lines;
+    };
+    source.log_lines = [this](std::size_t count) {
+        std::vector<std::string> lines;
+        for (const auto& line : supervisor.output(*service).tail(count)) {
+            lines.push_back(output_line(line));
+        }
+        return lines;
+    };
+    return source;
+}
+
+void Session::Impl::changed() {
+    if (socket) {
+        socket->publish_status(mcp::to_json(*status_object(service->status(), log_file)));
+    }
+    if (change_hook) {
+        change_hook();
+    }
+}
+
+// ---- the interface ---------------------------------------------------------------------------------------------
+
+Session::Session(Setup setup) : impl_(std::make_unique<Impl>(std::move(setup))) {}
+
+Session::~Session() {
+    impl_->loop.stop();
+    impl_->log_loop.stop();
+    impl_->loop_thread.join();
+    impl_->log_thread.join();
+}
+
+std::string Session::prepare_plugins() {
+    std::promise<std::string> done;
+    impl_->loop.post([this, &done] {
+        impl_->supervisor.prepare_plugins(
+            [&done](const core::Status& status) { done.set_value(status ? std::string() : status.error().text); });
+    });
+    return done.get_future().get();
+}
+
+void Session::post(std::function<void()> task) { impl_->loop.post(std::move(task)); }
+
+core::Service& Session::service() { return *impl_->service; }
+core::Supervisor& Session::supervisor() { return impl_->supervisor; }
+core::Loop& Session::loop() { return impl_->loop; }
+std::string Session::status_json() { return mcp::to_json(*status_object(impl_->service->status(), impl_->log_file)); }
+const std::string& Session::log_file() const { return impl_->log_file; }
+
+void Session::start_for_client(const std::string& reason) {
+    impl_->ensure_folder([this, reason] {
+        if (!impl_->ending) {
+            impl_->service->start_for_client(reason);
+        }
+    });
+}
+
+void Session::start(const std::string& reason, Settled settled) {
+    impl_->ensure_folder([this, reason, settled = std::move(settled)] { impl_->service->start(reason, settled); });
+}
+
+void Session::restart(const std::string& reason, Settled settled) {
+    impl_->ensure_folder([this, reason, settled = std::move(settled)] { impl_->service->restart(reason, settled); });
+}
+
+void Session::stop(const std::string& reason, Settled settled) {
+    auto task = [this, reason, settled = std::move(settled)] { impl_->service->stop(reason, settled); };
+    if (impl_->folder_wanted && !impl_->folder_done) {
+        impl_->waiting_for_folder.push_back(std::move(task));  // Behind the start that waits there.
+    } else {
+        task();
+    }
+}
+
+void Session::log(core::Severity severity, const std::string& source, const std::string& text) {
+    impl_->writer.line(severity, source, text);
+}
+
+void Session::end(const std::string& reason, bool at_once) {
+    impl_->loop.post([this, reason, at_once] { impl_->begin_end(reason, at_once); });
+}
+
+void Session::on_end(std::function<void(std::function<void()>)> last) {
+    impl_->loop.post([this, last = std::move(last)] { impl_->last = last; });
+}
+
+void Session::on_change(std::function<void()> changed) {
+    impl_->loop.post([this, changed = std::move(changed)] { impl_->change_hook = changed; });
+}
+
+int Session::wait() {
+    std::unique_lock lock(impl_->mutex);
+    impl_->condition.wait(lock, [this] { return impl_->over; });
+    return 0;
+}
+
+void Session::block_signals() {
+    const sigset_t set = ending_signals();
+    pthread_sigmask(SIG_BLOCK, &set, nullptr);
+    // A client that is gone is an error of write(), not the end of the process.
+    signal(SIGPIPE, SIG_IGN);
+}
+
+}  // namespace steward::host
