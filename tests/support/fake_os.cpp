@@ -1,0 +1,400 @@
+#include "fake_os.hpp"
+
+#include <algorithm>
+#include <csignal>
+
+namespace steward::tests {
+
+using core::Duration;
+using core::PortAnswer;
+using core::Verdict;
+
+// ---- Journal ---------------------------------------------------------------------------------------------------
+
+int Journal::count(const std::string& beginning) const {
+    return static_cast<int>(std::count_if(lines.begin(), lines.end(),
+                                          [&](const std::string& line) { return line.rfind(beginning, 0) == 0; }));
+}
+
+std::size_t Journal::find(const std::string& beginning, std::size_t from) const {
+    for (std::size_t i = from; i < lines.size(); ++i) {
+        if (lines[i].rfind(beginning, 0) == 0) {
+            return i;
+        }
+    }
+    return lines.size();
+}
+
+// ---- FakeGuardian ----------------------------------------------------------------------------------------------
+
+void FakeGuardian::spawn(core::SpawnRequest request) {
+    journal_.add("spawn " + std::to_string(request.generation));
+    if (tree_) {
+        journal_.breach("spawn while a tree exists");
+    }
+    if (closed_) {
+        journal_.breach("spawn after close");
+    }
+    if (request.argv.empty()) {
+        journal_.breach("spawn without a command");
+    }
+    tree_ = true;
+    spawning_ = true;
+    alive_ = false;
+    pid_ = 0;
+    spawns_.push_back(std::move(request));
+    if (on_spawn) {
+        on_spawn(spawns_.back());
+    }
+}
+
+void FakeGuardian::terminate() {
+    journal_.add("terminate");
+    if (on_terminate) {
+        on_terminate();
+    }
+}
+
+void FakeGuardian::kill() {
+    journal_.add("kill");
+    if (on_kill) {
+        on_kill();
+    }
+}
+
+void FakeGuardian::close(std::function<void()> gone) {
+    journal_.add("close guardian");
+    if (closed_) {
+        journal_.breach("close twice");
+    }
+    closed_ = true;
+    scheduler_.arm(scheduler_.now() + close_takes, std::move(gone));
+}
+
+void FakeGuardian::started(std::int32_t pid) {
+    pid_ = pid;
+    spawning_ = false;
+    alive_ = true;
+    if (events_.started) {
+        events_.started(pid);
+    }
+}
+
+void FakeGuardian::spawn_failed(core::SpawnFailed failed) {
+    spawning_ = tree_ = false;
+    if (events_.spawn_failed) {
+        events_.spawn_failed(std::move(failed));
+    }
+}
+
+void FakeGuardian::report_exit(core::Exited exited) {
+    alive_ = false;
+    pid_ = 0;
+    if (events_.exited) {
+        events_.exited(std::move(exited));
+    }
+}
+
+void FakeGuardian::empty() {
+    tree_ = false;
+    if (events_.empty) {
+        events_.empty();
+    }
+}
+
+// ---- FakePort --------------------------------------------------------------------------------------------------
+
+core::Status FakePort::attempt(const char* verb, std::uint16_t port) {
+    journal_.add(std::string(verb) + " " + std::to_string(port));
+    if (const auto found = in_use.find(port); found != in_use.end()) {
+        return core::Error{found->second, 98};
+    }
+    return core::Nothing{};
+}
+
+core::Status FakePort::take(const std::string&, std::uint16_t port) {
+    if (held_ != 0) {
+        journal_.breach("take while a port is held");
+    }
+    auto status = attempt("take", port);
+    if (status) {
+        held_ = port;
+    }
+    return status;
+}
+
+core::Status FakePort::test(const std::string&, std::uint16_t port) { return attempt("test", port); }
+
+int FakePort::listener() {
+    journal_.add("listener");
+    return held_ != 0 && !closed_ ? kListener : -1;
+}
+
+void FakePort::answer(const PortAnswer& answer) {
+    journal_.add("answer " + answer.state);
+    if (held_ == 0 || closed_) {
+        journal_.breach("answer without a held port");
+    }
+    answering_ = true;
+    last_answer_ = answer;
+}
+
+void FakePort::stop_answering() {
+    journal_.add("stop answering");
+    answering_ = false;
+}
+
+void FakePort::close(const PortAnswer& answer) {
+    journal_.add("close port");
+    if (closed_) {
+        journal_.breach("port closed twice");
+    }
+    last_answer_ = answer;
+    closed_ = true;
+    answering_ = false;
+}
+
+std::string FakePort::stranger_on(std::uint16_t, std::int32_t) {
+    journal_.add("stranger?");
+    return stranger;
+}
+
+// ---- FakeStrategies --------------------------------------------------------------------------------------------
+
+void FakeStrategies::later(std::function<void()> task) {
+    if (answer_takes == Duration{}) {
+        scheduler_.post(std::move(task));
+    } else {
+        scheduler_.arm(scheduler_.now() + answer_takes, std::move(task));
+    }
+}
+
+void FakeStrategies::propose_ports(const core::PortQuestion& question, std::function<void(core::PortProposal)> answer) {
+    journal_.add("ask port " + std::to_string(question.attempt));
+    port_questions.push_back(question);
+    if (hold_proposals) {
+        held_proposal_ = std::move(answer);
+        return;
+    }
+    core::PortProposal proposal{{}, "fake_port"};
+    if (!proposals.empty()) {
+        proposal = std::move(proposals.front());
+        proposals.pop_front();
+    } else {
+        for (unsigned port = question.first; port <= question.last && proposal.candidates.size() < proposal_size; ++port) {
+            const auto candidate = static_cast<std::uint16_t>(port);
+            if (!std::binary_search(question.excluded.begin(), question.excluded.end(), candidate)) {
+                proposal.candidates.push_back(candidate);
+            }
+        }
+    }
+    later([answer = std::move(answer), proposal = std::move(proposal)] { answer(proposal); });
+}
+
+void FakeStrategies::decide_restart(const core::RestartQuestion& question,
+                                    std::function<void(core::RestartAnswer)> answer) {
+    journal_.add("ask restart");
+    restart_questions.push_back(question);
+    if (hold_decisions) {
+        held_decision_ = std::move(answer);
+        return;
+    }
+    auto decision = default_decision;
+    if (!decisions.empty()) {
+        decision = decisions.front();
+        decisions.pop_front();
+    }
+    later([answer = std::move(answer), decision] { answer(decision); });
+}
+
+void FakeStrategies::probe(const core::ProbeQuestion& question, std::function<void(core::ProbeAnswer)> answer) {
+    journal_.add("probe " + std::to_string(question.attempt));
+    if (probe_answer_) {
+        journal_.breach("a probe while one is in flight");
+    }
+    probe_questions.push_back(question);
+    probe_answer_ = std::move(answer);
+    if (on_probe) {
+        on_probe(question);
+    }
+}
+
+void FakeStrategies::cancel_probe() {
+    journal_.add("cancel probe");
+    if (probe_answer_) {
+        answer_probe(Verdict::kUnknown, "cancelled");
+    }
+}
+
+void FakeStrategies::answer_probe(Verdict verdict, std::string detail, std::string instance_id) {
+    auto answer = std::move(probe_answer_);
+    probe_answer_ = nullptr;
+    scheduler_.post([answer = std::move(answer), reply = core::ProbeAnswer{verdict, std::move(detail),
+                                                                           std::move(instance_id)}] { answer(reply); });
+}
+
+void FakeStrategies::release_decision(core::RestartAnswer answer) {
+    const auto held = std::move(held_decision_);
+    held_decision_ = nullptr;
+    held(std::move(answer));
+}
+
+void FakeStrategies::release_proposal(core::PortProposal answer) {
+    const auto held = std::move(held_proposal_);
+    held_proposal_ = nullptr;
+    held(std::move(answer));
+}
+
+void FakeStrategies::sample(const core::MetricsQuestion& question, std::function<void(std::vector<core::Metric>)> answer) {
+    journal_.add("sample");
+    metrics_questions.push_back(question);
+    std::vector<core::Metric> metrics;
+    if (!samples.empty()) {
+        metrics = std::move(samples.front());
+        samples.pop_front();
+    }
+    later([answer = std::move(answer), metrics = std::move(metrics)] { answer(metrics); });
+}
+
+// ---- FakeOutput, FakeOs ----------------------------------------------------------------------------------------
+
+core::Result<core::OutputCapture::Pipes> FakeOutput::open(std::uint64_t generation) {
+    journal_.add("open output " + std::to_string(generation));
+    if (open_error) {
+        return *open_error;
+    }
+    return Pipes{};
+}
+
+void FakeOutput::last_line(std::uint64_t generation, std::function<void(std::string)> answer) {
+    journal_.add("last line " + std::to_string(generation));
+    const auto found = lines.find(generation);
+    scheduler_.arm(scheduler_.now() + line_takes,
+                   [answer = std::move(answer), line = found == lines.end() ? std::string() : found->second] {
+                       answer(line);
+                   });
+}
+
+core::WallTime FakeOs::wall() {
+    constexpr auto kEpoch = std::chrono::microseconds(1'764'000'000'000'000);
+    const auto since = scheduler_.now().time_since_epoch() + slept_ + wall_jump;
+    return core::WallTime(kEpoch + std::chrono::duration_cast<std::chrono::microseconds>(since));
+}
+
+void FakeOs::watch_folder(const std::string& folder, std::function<void(std::string)> changed) {
+    journal_.add("watch " + (folder.empty() ? std::string("nothing") : folder));
+    changed_ = folder.empty() ? nullptr : std::move(changed);
+}
+
+// ---- FakeWorld -------------------------------------------------------------------------------------------------
+
+FakeWorld::FakeWorld() = default;
+
+core::ServiceParts FakeWorld::parts() {
+    return {scheduler, guardian, port, strategies, output, os, [this](core::Event event) {
+                events.push_back(std::move(event));
+                if (on_event) {
+                    on_event(events.back());
+                }
+            }};
+}
+
+std::vector<core::Event> FakeWorld::named(core::EventName name) const {
+    std::vector<core::Event> found;
+    std::copy_if(events.begin(), events.end(), std::back_inserter(found),
+                 [name](const core::Event& event) { return event.name == name; });
+    return found;
+}
+
+void FakeWorld::after(Duration by, std::function<void()> task) {
+    scheduler.arm(scheduler.now() + by, [this, instance = instance_, task = std::move(task)] {
+        if (instance == instance_) {
+            task();
+        }
+    });
+}
+
+void FakeWorld::play(AppPlan plan) {
+    plan_ = std::move(plan);
+    guardian.on_spawn = [this](const core::SpawnRequest& request) { begin(request); };
+    guardian.on_terminate = [this] { terminated(); };
+    guardian.on_kill = [this] { killed(); };
+    strategies.on_probe = [this](const core::ProbeQuestion& question) { answer(question); };
+}
+
+void FakeWorld::begin(const core::SpawnRequest& request) {
+    ++instance_;
+    current_ = plan_;
+    if (!plans.empty()) {
+        current_ = std::move(plans.front());
+        plans.pop_front();
+    }
+    output.lines[request.generation] = current_.last_line;
+    if (current_.spawn_error) {
+        after(current_.exec_takes, [this] { guardian.spawn_failed(*current_.spawn_error); });
+        return;
+    }
+    after(current_.exec_takes, [this] {
+        healthy_at_ = scheduler.now() + current_.healthy_after.value_or(Duration{});
+        if (current_.ends_after) {
+            after(*current_.ends_after, [this] { end({current_.ends_by_signal, current_.end_code, {}, {}}); });
+        }
+        guardian.started();
+    });
+}
+
+void FakeWorld::terminated() {
+    if (guardian.spawning()) {
+        after(current_.exec_takes, [this] { terminated(); });  // Orders are obeyed in their order.
+    } else if (guardian.alive() && current_.term_takes && !ignores_term) {
+        after(*current_.term_takes, [this] { end({false, 0, {}, {}}); });
+    }
+}
+
+void FakeWorld::killed() {
+    if (!current_.kill_takes) {
+        return;
+    }
+    after(*current_.kill_takes, [this] {
+        if (guardian.spawning()) {
+            killed();
+            return;
+        }
+        const auto instance = instance_;
+        end({true, SIGKILL, {}, {}});
+        if (instance == instance_ && guardian.tree()) {
+            guardian.empty();
+        }
+    });
+}
+
+// The app's own end; the rest of the tree goes with it unless it has left children behind.
+void FakeWorld::end(core::Exited exited) {
+    if (!guardian.alive()) {
+        return;
+    }
+    const auto instance = instance_;
+    guardian.report_exit(std::move(exited));
+    if (!current_.leaves_children && instance == instance_ && guardian.tree()) {
+        guardian.empty();
+    }
+}
+
+void FakeWorld::answer(const core::ProbeQuestion& question) {
+    const auto reply = [this](Verdict verdict, std::string detail) {
+        if (strategies.probing()) {
+            strategies.answer_probe(verdict, std::move(detail), strategies.probe_questions.back().instance_id);
+        }
+    };
+    const auto attempt = strategies.probe_questions.size();
+    const bool in_time = current_.healthy_after && healthy_at_ <= question.deadline && !hangs;
+    const auto at = in_time ? std::max(scheduler.now() + std::chrono::milliseconds(1), healthy_at_) : question.deadline;
+    after(at - scheduler.now(), [this, attempt, in_time, reply] {
+        if (attempt != strategies.probe_questions.size()) {
+            return;  // Cancelled, and another has been asked since.
+        }
+        in_time ? reply(Verdict::kHealthy, "GET /health: 200") : reply(Verdict::kUnhealthy, "GET /health: no answer in time");
+    });
+}
+
+}  // namespace steward::tests

@@ -1,0 +1,132 @@
+// The last line of stderr, which may say why an app ended.
+#include <atomic>
+#include <thread>
+
+#include "catch.hpp"
+#include "output_kit.hpp"
+
+using namespace steward;
+using test::Output;
+using test::TempFolder;
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+core::OutputOptions in_folder(const TempFolder& folder) {
+    core::OutputOptions options;
+    options.folder = folder.path();
+    return options;
+}
+
+}  // namespace
+
+TEST_CASE("what an app wrote just before it ended is its last line", "[output]") {
+    const TempFolder folder;
+    Output output(in_folder(folder));
+    for (std::uint64_t generation = 1; generation <= 200; ++generation) {
+        const std::string text = "ImportError: attempt " + std::to_string(generation);
+        auto pipes = output.open(generation);
+        test::write_all(pipes.out.get(), "not this one\n");
+        test::write_all(pipes.err.get(), "Traceback (most recent call last):\n  File \"app.py\"\n" + text +
+                                             (generation % 2 == 0 ? "\n" : "") + (generation % 3 == 0 ? "\n \n" : ""));
+        if (generation % 5 != 0) {
+            pipes.err.reset();
+        }
+        REQUIRE(output.last_line(generation) == text);
+    }
+}
+
+TEST_CASE("an instance without a line has none", "[output]") {
+    const TempFolder folder;
+    Output output(in_folder(folder));
+    CHECK(output.last_line(1) == "");
+    auto pipes = output.open(1);
+    test::write_all(pipes.out.get(), "stdout does not count\n");
+    CHECK(output.last_line(1) == "");
+    CHECK(output.last_line(2) == "");
+}
+
+TEST_CASE("the last line is short and well-formed", "[output]") {
+    const TempFolder folder;
+    Output output(in_folder(folder));
+    auto pipes = output.open(1);
+    test::write_all(pipes.err.get(), "\xff\xfe binary \x1b[31m\n");
+    CHECK(output.last_line(1) == "\\xff\\xfe binary \\x1b[31m");
+    test::write_all(pipes.err.get(), "E" + std::string(200, '\x02') + std::string(100000, 'x') + "\n");
+    const auto line = output.last_line(1);
+    CHECK(line.size() <= 300);
+    CHECK(line.rfind("E\\x02", 0) == 0);
+    CHECK(test::is_utf8(line));
+}
+
+TEST_CASE("the answer comes once and within 100 ms while the disk holds the log thread", "[output]") {
+    const TempFolder folder;
+    Output output(in_folder(folder));
+    auto pipes = output.open(1);
+    test::write_all(pipes.err.get(), "read before\n");
+    REQUIRE(output.shows("read before"));
+    std::promise<void> release;
+    auto released = release.get_future().share();
+    output.log_thread.loop().post([released] { released.wait(); });
+    test::write_all(pipes.err.get(), "not read any more\n");
+
+    auto answers = std::make_shared<std::atomic<int>>(0);
+    auto first = std::make_shared<std::promise<std::string>>();
+    const auto begin = Clock::now();
+    output.core_thread.run([&] {
+        output.output.last_line(1, [answers, first](const std::string& line) {
+            if (++*answers == 1) {
+                first->set_value(line);
+            }
+        });
+        // Never from inside the call.
+        CHECK(answers->load() == 0);
+    });
+    CHECK(first->get_future().get() == "read before");
+    const auto spent = Clock::now() - begin;
+    CHECK(spent >= 95ms);
+    CHECK(spent < 400ms);
+    release.set_value();
+    CHECK(output.last_line(1) == "not read any more");
+    CHECK(answers->load() == 1);
+}
+
+TEST_CASE("a descendant that writes on and on does not hold the answer up", "[output]") {
+    const TempFolder folder;
+    auto options = in_folder(folder);
+    options.max_file_bytes = 1000000;
+    Output output(options);
+    auto pipes = output.open(1);
+    std::atomic<bool> stop{false};
+    std::thread writer([&] {
+        const std::string lines = "noise\nnoise\nnoise\n";
+        while (!stop && test::write_all(pipes.err.get(), lines)) {
+        }
+    });
+    REQUIRE(output.shows("noise"));
+    for (int i = 0; i < 20; ++i) {
+        const auto begin = Clock::now();
+        const auto line = output.last_line(1);
+        CHECK(Clock::now() - begin < 400ms);
+        CHECK((line == "noise" || line.size() < 5));
+    }
+    stop = true;
+    writer.join();
+}
+
+TEST_CASE("an answer that is outstanding at the end is never given", "[output]") {
+    const TempFolder folder;
+    std::atomic<int> answers{0};
+    test::LoopThread core_thread;
+    test::LoopThread log_thread;
+    auto output = std::make_unique<core::AppOutput>(core_thread.loop(), log_thread.loop(), in_folder(folder));
+    core_thread.run([&] {
+        output->last_line(1, [&answers](const std::string&) { ++answers; });
+        core_thread.loop().stop();
+    });
+    core_thread.stop();
+    log_thread.stop();
+    output.reset();
+    CHECK(answers == 0);
+}

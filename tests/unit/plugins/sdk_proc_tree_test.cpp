@@ -1,0 +1,104 @@
+// proc_tree.hpp over fixtures, and over this process itself.
+#include <steward/sdk/proc_tree.hpp>
+
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include "catch.hpp"
+
+namespace {
+
+namespace fs = std::filesystem;
+using steward::sdk::descendants;
+using Pids = std::vector<std::int32_t>;
+
+// A /proc of a test's own, removed at its end.
+class ProcRoot {
+  public:
+    ProcRoot() {
+        std::string name = (fs::temp_directory_path() / "steward-proc-XXXXXX").string();
+        REQUIRE(::mkdtemp(name.data()) != nullptr);
+        root_ = name;
+    }
+    ~ProcRoot() { fs::remove_all(root_); }
+    ProcRoot(const ProcRoot&) = delete;
+    ProcRoot& operator=(const ProcRoot&) = delete;
+    ProcRoot(ProcRoot&&) = delete;
+    ProcRoot& operator=(ProcRoot&&) = delete;
+
+    void task(int pid, int tid, const std::string& children) const {
+        const fs::path folder =
+            fs::path(root_) / std::to_string(pid) / "task" / std::to_string(tid);
+        fs::create_directories(folder);
+        std::ofstream(folder / "children") << children;
+    }
+    [[nodiscard]] const std::string& path() const { return root_; }
+
+  private:
+    std::string root_;
+};
+
+Pids sorted(Pids pids) {
+    std::sort(pids.begin(), pids.end());
+    return pids;
+}
+
+}  // namespace
+
+TEST_CASE("descendants are found through every thread, without the root", "[sdk][proc_tree]") {
+    const ProcRoot proc;
+    proc.task(10, 10, "11 12 ");
+    proc.task(10, 15, "13 ");
+    proc.task(11, 11, "");
+    proc.task(12, 12, "14 ");
+    proc.task(13, 13, "");
+    proc.task(14, 14, "");
+    proc.task(1, 1, "10 ");
+    CHECK(sorted(descendants(proc.path(), 10, 100)) == Pids{11, 12, 13, 14});
+    CHECK(descendants(proc.path(), 10, 100).back() == 14);
+    CHECK(descendants(proc.path(), 14, 100).empty());
+    CHECK(descendants(proc.path(), 99, 100).empty());
+}
+
+TEST_CASE("a limit is kept", "[sdk][proc_tree]") {
+    const ProcRoot proc;
+    std::string many;
+    for (int pid = 1000; pid < 3000; ++pid) {
+        many += std::to_string(pid) + " ";
+    }
+    proc.task(10, 10, many);
+    CHECK(descendants(proc.path(), 10, 5000).size() == 2000);
+    CHECK(descendants(proc.path(), 10, 7).size() == 7);
+    CHECK(descendants(proc.path(), 10, 0).empty());
+}
+
+TEST_CASE("vanished processes, circles and nonsense do no harm", "[sdk][proc_tree]") {
+    const ProcRoot proc;
+    proc.task(10, 10, "11 12 11 ");  // 12 has vanished
+    proc.task(11, 11, "10 11 x -5 0 99999999999 13");
+    fs::create_directories(fs::path(proc.path()) / "13" / "task" / "13");  // no children file
+    CHECK(sorted(descendants(proc.path(), 10, 100)) == Pids{11, 12, 13});
+    CHECK(descendants(proc.path() + "/nowhere", 10, 100).empty());
+}
+
+TEST_CASE("a child of this process is found in the real /proc", "[sdk][proc_tree]") {
+    int ends[2];
+    REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        char byte = 0;
+        (void)::close(ends[1]);
+        (void)!::read(ends[0], &byte, 1);
+        ::_exit(0);
+    }
+    CHECK(descendants("/proc", ::getpid(), 1000) == Pids{child});
+    (void)::close(ends[0]);
+    (void)::close(ends[1]);
+    int status = -1;
+    CHECK(::waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
+}

@@ -1,0 +1,134 @@
+// Whose socket answers on the port.
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "catch.hpp"
+#include "net.hpp"
+#include "steward/core/held_port.hpp"
+#include "steward/core/loop.hpp"
+
+using namespace steward;
+using core::HeldPort;
+using core::UniqueFd;
+using test::Ends;
+using test::Option;
+
+namespace {
+
+// A guardian, and below it an app that listens; both end when this object does.
+class Tree {
+  public:
+    Tree(const std::string& address, std::uint16_t port, Option option = Option::kNone) {
+        int go_on[2];
+        int ready[2];
+        REQUIRE(pipe(go_on) == 0);
+        REQUIRE(pipe(ready) == 0);
+        guardian_ = fork();
+        if (guardian_ == 0) {
+            close(go_on[1]);
+            const pid_t app = fork();
+            if (app == 0) {
+                const auto listener = test::server(address, port, Ends::kListening, option);
+                const char answer = listener ? 'y' : 'n';
+                (void)!write(ready[1], &answer, 1);
+                char byte = 0;
+                (void)!read(go_on[0], &byte, 1);
+                _exit(0);
+            }
+            (void)!write(ready[1], &app, sizeof app);
+            waitpid(app, nullptr, 0);
+            _exit(0);
+        }
+        close(go_on[0]);
+        close(ready[1]);
+        go_on_ = UniqueFd(go_on[1]);
+        const UniqueFd reports(ready[0]);
+        // Five bytes in an order of their own: the app's pid and its answer.
+        std::string all(1 + sizeof app_, '\0');
+        std::size_t got = 0;
+        while (got < all.size()) {
+            const ssize_t count = read(reports.get(), all.data() + got, all.size() - got);
+            REQUIRE(count > 0);
+            got += static_cast<std::size_t>(count);
+        }
+        REQUIRE(all.find('n') == std::string::npos);
+    }
+    ~Tree() {
+        go_on_.reset();
+        waitpid(guardian_, nullptr, 0);
+    }
+    Tree(const Tree&) = delete;
+    Tree& operator=(const Tree&) = delete;
+
+    pid_t guardian() const { return guardian_; }
+
+  private:
+    pid_t guardian_ = -1;
+    pid_t app_ = -1;
+    UniqueFd go_on_;
+};
+
+std::string this_process() { return "pid " + std::to_string(getpid()) + " (" + test::own_name() + ")"; }
+
+}  // namespace
+
+TEST_CASE("a listener below the guardian is ours", "[port]") {
+    core::Loop loop;
+    HeldPort port(loop);
+    const auto number = test::free_port();
+    const std::string address = GENERATE("127.0.0.1", "0.0.0.0", "::", "::ffff:127.0.0.1");
+    REQUIRE(port.test("127.0.0.1", number));
+    const Tree tree(address, number);
+    CHECK(port.stranger_on(number, tree.guardian()) == "");
+}
+
+TEST_CASE("a listener of another process is named", "[port]") {
+    core::Loop loop;
+    HeldPort port(loop);
+    const auto number = test::free_port();
+    REQUIRE(port.test("127.0.0.1", number));
+    const Tree tree("::1", number);
+    const auto stranger = test::server("127.0.0.1", number, Ends::kListening);
+    // The app listens, but not where the supervisor asks.
+    CHECK(port.stranger_on(number, tree.guardian()) == this_process());
+    CHECK(port.stranger_on(number, 0) == this_process());
+}
+
+TEST_CASE("an impostor who shares the port with the app is named", "[port]") {
+    core::Loop loop;
+    HeldPort port(loop);
+    const auto number = test::free_port();
+    REQUIRE(port.test("127.0.0.1", number));
+    const Tree tree("127.0.0.1", number, Option::kReusePort);
+    REQUIRE(port.stranger_on(number, tree.guardian()) == "");
+    SECTION("on the same address") {
+        const auto stranger = test::server("127.0.0.1", number, Ends::kListening, Option::kReusePort);
+        REQUIRE(stranger);
+        CHECK(port.stranger_on(number, tree.guardian()) == this_process());
+    }
+    SECTION("on all addresses, where the app's own goes first") {
+        const auto stranger = test::server("0.0.0.0", number, Ends::kListening, Option::kReusePort);
+        REQUIRE(stranger);
+        CHECK(port.stranger_on(number, tree.guardian()) == "");
+    }
+}
+
+TEST_CASE("nobody who listens is not ours either", "[port]") {
+    core::Loop loop;
+    HeldPort port(loop);
+    const auto number = test::free_port();
+    REQUIRE(port.test("127.0.0.1", number));
+    CHECK(port.stranger_on(number, 1) == "another process");
+}
+
+TEST_CASE("the kept socket itself is no stranger", "[port]") {
+    core::Loop loop;
+    HeldPort port(loop);
+    const auto number = test::free_port();
+    REQUIRE(port.take("127.0.0.1", number));
+    CHECK(port.stranger_on(number, 0) == "");
+}
