@@ -2,6 +2,10 @@
 find_package(Threads REQUIRED)
 find_package(Boost 1.81 REQUIRED)
 find_package(Poco REQUIRED COMPONENTS Foundation JSON)
+# Poco hands its own feature macros on; _XOPEN_SOURCE contradicts the one that the C++ library needs.
+get_target_property(definitions Poco::Foundation INTERFACE_COMPILE_DEFINITIONS)
+list(FILTER definitions EXCLUDE REGEX "_XOPEN_SOURCE")
+set_target_properties(Poco::Foundation PROPERTIES INTERFACE_COMPILE_DEFINITIONS "${definitions}")
 find_package(spdlog REQUIRED)
 find_package(CLI11 REQUIRED)
 

@@ -28,6 +28,7 @@ constexpr std::size_t kMaxLastLine = LineSplitter::kMaxHead;
 constexpr Duration kLastLineLimit = std::chrono::milliseconds(100);
 constexpr Duration kPartialLimit = std::chrono::seconds(1);
 constexpr Duration kCloseAfter = std::chrono::seconds(2);
+constexpr Duration kKeepUpLimit = std::chrono::milliseconds(5);
 constexpr Duration kRetryAfter = std::chrono::milliseconds(250);
 
 struct BothEnds {
@@ -90,6 +91,7 @@ struct AppOutput::Impl : std::enable_shared_from_this<AppOutput::Impl> {
     void take(const Key& key, const std::function<void(const LineSplitter::Piece&)>& feed);
     void watch_partial(const Key& key, Pipe& pipe, bool line_ended);
     void partial_due(const Key& key);
+    void keep_up();
     void finish(const Key& key);
     void close_later(std::uint64_t generation);
     void close_older_later(std::uint64_t generation);
@@ -268,6 +270,15 @@ void AppOutput::Impl::ready(const Key& key) {
             }
             return;
         }
+        keep_up();
+    }
+}
+
+// An app that writes faster than one portion is written per wake-up loses nothing if the disk is quick enough; it is held up
+// for a moment at the most if the disk is not.
+void AppOutput::Impl::keep_up() {
+    const TimePoint end = log.now() + kKeepUpLimit;
+    while (retry == 0 && buffer.is_half_full() && log.now() < end && pump() == OutputBuffer::Pump::kMore) {
     }
 }
 

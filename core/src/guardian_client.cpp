@@ -29,10 +29,6 @@ constexpr Duration kSweepEvery = std::chrono::milliseconds(2);
 constexpr Duration kCloseTime = std::chrono::milliseconds(60);
 constexpr std::size_t kMaxDescribed = 8;
 
-std::string stage_name(std::uint32_t stage) {
-    return stage == kStewardGuardianStageChdir ? "working directory" : "command";
-}
-
 // Directory, arguments and environment in a sealed memfd, as protocol.h says.
 Result<UniqueFd> document(const SpawnRequest& request, std::size_t& size) {
     std::string data = request.directory;
@@ -134,6 +130,8 @@ struct GuardianClient::Impl : std::enable_shared_from_this<GuardianClient::Impl>
     pid_t app = 0;      // started and not yet told as exited
     UniqueFd app_pidfd;
     std::optional<SpawnFailed> exec_failed;
+    std::string command;    // for error texts
+    std::string directory;  // likewise
 
     bool sweeping = false;  // the guardian is dead, its tree is being emptied here
     std::string lost_why;
@@ -413,10 +411,11 @@ void GuardianClient::Impl::on_report(const steward_guardian_report& report, Uniq
             break;
         case kStewardGuardianExecFailed: {
             const bool setup = report.detail == kStewardGuardianStageSetup;
-            exec_failed = SpawnFailed{(setup ? std::string("the app's process could not be made")
-                                             : "the app's " + stage_name(report.detail) + " cannot be used") +
-                                          ": " + std::strerror(report.error),
-                                      report.error, setup};
+            const bool folder = report.detail == kStewardGuardianStageChdir;
+            const std::string what = setup    ? "the app's process could not be made"
+                                     : folder ? directory + ": cannot be the working directory"
+                                              : command + ": cannot be executed";
+            exec_failed = SpawnFailed{what + ": " + std::strerror(report.error), report.error, setup};
             break;
         }
         case kStewardGuardianExited:
@@ -469,6 +468,8 @@ void GuardianClient::listen(GuardianEvents events) { impl_->events = std::move(e
 void GuardianClient::spawn(SpawnRequest request) {
     Impl& impl = *impl_;
     impl.generation = request.generation;
+    impl.command = request.argv.front();
+    impl.directory = request.directory;
     impl.tree = true;
     impl.app = 0;
     impl.app_pidfd.reset();

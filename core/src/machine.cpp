@@ -105,6 +105,7 @@ class Stepper {
     void fail(std::uint32_t kind, int code, const std::string& cause);
     void ask_restart(const std::string& cause);
     void apply(const Decided& decision);
+    std::string with_reason(const std::string& cause, std::string why) const;
     void degrade(const std::string& cause);
     void next_port(const std::string& cause);
     void remember(std::uint32_t kind, int code);
@@ -597,16 +598,26 @@ void Stepper::on(const Decided& in) {
     }
 }
 
+// The failure and the policy's reason in one sentence; a policy that begins with the failure too does not say it twice.
+std::string Stepper::with_reason(const std::string& cause, std::string why) const {
+    const std::string failure = s_.last_exit ? describe_exit(s_.last_exit->signaled, s_.last_exit->code) + ": " : "";
+    if (!failure.empty() && why.starts_with(failure)) {
+        why.erase(0, failure.size());
+    }
+    return why.empty() ? cause : cause + "; " + why;
+}
+
 void Stepper::apply(const Decided& decision) {
     const std::string cause = s_.after_cause;
+    const std::string reason = with_reason(cause, decision.why);
     switch (decision.action) {
         case DecisionAction::kRestart: {
             s_.degraded_retry = {};
             const Duration delay = std::clamp(decision.delay, Duration{}, kLongestDelay);
             const TimePoint at = std::max(now_, s_.asked_at + delay);
             s_.next_start_at = at;
-            enter(State::kBackingOff, cause + "; " + decision.why);
-            emit(EventName::kServiceRestartScheduled, Severity::kWarning, cause + "; " + decision.why,
+            enter(State::kBackingOff, reason);
+            emit(EventName::kServiceRestartScheduled, Severity::kWarning, reason,
                  {{"delay_ms", to_ms(delay)}, {"restarts", signed_of(s_.restarts)}});
             if (at <= now_) {
                 begin_start(Origin::kAutomatic, "restarted after: " + cause);
@@ -616,11 +627,11 @@ void Stepper::apply(const Decided& decision) {
             break;
         }
         case DecisionAction::kStayDown:
-            enter(State::kStopped, cause + "; " + decision.why);
+            enter(State::kStopped, reason);
             emit(EventName::kServiceStopped, Severity::kInfo, s_.cause);
             break;
         case DecisionAction::kGiveUp:
-            degrade(cause + "; " + decision.why);
+            degrade(reason);
             break;
     }
 }

@@ -38,7 +38,8 @@ void OutputBuffer::add(const OutputLine& line, std::size_t raw_bytes) {
     std::string head = time_text(line.wall) + " #" + std::to_string(line.generation) +
                        (line.stream == OutputStream::kOut ? " out" : " err") + (line.goes_on ? "+ " : " ");
     const std::size_t waiting = bytes_.size() - begin_;
-    if (waiting + head.size() + line.text.size() + 1 > max_bytes_) {
+    // Once lines are missing, it goes on so until there is room again for many: one gap, one note.
+    if (waiting + head.size() + line.text.size() + 1 > max_bytes_ || (gap_lines_ > 0 && is_half_full())) {
         ++gap_lines_;
         gap_bytes_ += raw_bytes;
         const std::lock_guard lock(mutex_);

@@ -30,6 +30,9 @@ class OutputBuffer {
     // Writes at most one portion, so that the pipes are read in between.
     Pump pump();
 
+    // So much waits that lines may soon be dropped.
+    bool is_half_full() const { return bytes_.size() - begin_ > max_bytes_ / 2; }
+
     OutputCounters counters() const;
 
   private:

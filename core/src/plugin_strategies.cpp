@@ -298,7 +298,8 @@ void PluginStrategies::Impl::filled(std::size_t index, const Created& created) {
         if (prepare_status) {
             prepare_status = Error{created.error};
         }
-        if (report) {
+        // Who waits for the outcome hears it from there.
+        if (report && prepare_done.empty()) {
             report(EventName::kPluginQuarantined, slot.name, "load",
                           created.error + "; the built-in fallback answers");
         }

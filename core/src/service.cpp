@@ -1,7 +1,9 @@
 #include "steward/core/service.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
+#include <new>
 
 namespace steward::core {
 namespace {
@@ -120,7 +122,11 @@ void Service::take_inputs() {
         // Before any action: the supervisor must have stopped accepting when an instance is spawned.
         sync_responder();
         for (auto& action : result.actions) {
-            perform(action);
+            try {
+                perform(action);
+            } catch (const std::bad_alloc&) {
+                // Costs this action alone: an event that cannot be kept must not cost the order to kill.
+            }
         }
         sync_watch();
         sync_metrics();

@@ -53,7 +53,7 @@ TEST_CASE("the last line is short and well-formed", "[output]") {
     auto pipes = output.open(1);
     test::write_all(pipes.err.get(), "\xff\xfe binary \x1b[31m\n");
     CHECK(output.last_line(1) == "\\xff\\xfe binary \\x1b[31m");
-    test::write_all(pipes.err.get(), "E" + std::string(200, '\x02') + std::string(100000, 'x') + "\n");
+    test::write_all(pipes.err.get(), "E" + test::repeated('\x02', 200) + test::repeated('x', 100000) + "\n");
     const auto line = output.last_line(1);
     CHECK(line.size() <= 300);
     CHECK(line.rfind("E\\x02", 0) == 0);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "catch.hpp"
+#include "output_kit.hpp"
 #include "utf8.hpp"
 
 using namespace steward::core;
@@ -28,7 +29,7 @@ std::string escaped(std::string_view text) {
 }  // namespace
 
 TEST_CASE("lines come out the same however the bytes are divided", "[output]") {
-    const std::string bytes = "first\n\nthird \xc3\xa9\r\n" + std::string(70000, 'x') + "\nlast without end";
+    const std::string bytes = "first\n\nthird \xc3\xa9\r\n" + steward::test::repeated('x', 70000) + "\nlast without end";
     const std::size_t portion = GENERATE(1U, 2U, 3U, 7U, 4096U, 65536U, 1000000U);
     LineSplitter splitter;
     Collector got;
@@ -41,8 +42,8 @@ TEST_CASE("lines come out the same however the bytes are divided", "[output]") {
     const Pieces expected = {{"first", false},
                              {"", false},
                              {"third \xc3\xa9\r", false},
-                             {std::string(65536, 'x'), true},
-                             {std::string(70000 - 65536, 'x'), false},
+                             {steward::test::repeated('x', 65536), true},
+                             {steward::test::repeated('x', 70000 - 65536), false},
                              {"last without end", true}};
     CHECK((got.pieces == expected));
 }
@@ -50,7 +51,7 @@ TEST_CASE("lines come out the same however the bytes are divided", "[output]") {
 TEST_CASE("a line of exactly the largest size is one piece, whole when its end comes with it", "[output]") {
     LineSplitter splitter;
     Collector got;
-    splitter.feed(std::string(LineSplitter::kMaxPiece, 'y') + "\n", got.piece());
+    splitter.feed(steward::test::repeated('y', LineSplitter::kMaxPiece) + "\n", got.piece());
     REQUIRE(got.pieces.size() == 1);
     CHECK_FALSE(got.pieces[0].second);
     CHECK(got.pieces[0].first.size() == LineSplitter::kMaxPiece);
@@ -77,7 +78,7 @@ TEST_CASE("a long line is not divided within a character", "[output]") {
 TEST_CASE("bytes that are no characters are divided all the same", "[output]") {
     LineSplitter splitter;
     Collector got;
-    splitter.feed(std::string(200000, '\xe2'), got.piece());
+    splitter.feed(steward::test::repeated('\xe2', 200000), got.piece());
     splitter.flush(/*at_end=*/true, got.piece());
     std::size_t total = 0;
     for (const auto& entry : got.pieces) {
@@ -111,11 +112,11 @@ TEST_CASE("the last line is the last one that is not blank, ended or not", "[out
     splitter.flush(/*at_end=*/false, ignored.piece());
     splitter.feed("this\r", ignored.piece());
     CHECK(splitter.last_line() == "   now this");
-    splitter.feed(std::string(299, 'z') + "\xc3\xa9" + std::string(100000, 'z') + "\n", ignored.piece());
+    splitter.feed(steward::test::repeated('z', 299) + "\xc3\xa9" + steward::test::repeated('z', 100000) + "\n", ignored.piece());
     CHECK(splitter.last_line().rfind("   now this\\x0dzzz", 0) == 0);
-    splitter.feed(std::string(299, 'z') + "\xc3\xa9" + std::string(100000, 'z') + "\n", ignored.piece());
-    CHECK(splitter.last_line() == std::string(299, 'z'));
-    splitter.feed(std::string(400, '\x01') + "\n", ignored.piece());
+    splitter.feed(steward::test::repeated('z', 299) + "\xc3\xa9" + steward::test::repeated('z', 100000) + "\n", ignored.piece());
+    CHECK(splitter.last_line() == steward::test::repeated('z', 299));
+    splitter.feed(steward::test::repeated('\x01', 400) + "\n", ignored.piece());
     CHECK(splitter.last_line().size() <= 300);
 }
 

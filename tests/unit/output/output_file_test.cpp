@@ -27,7 +27,7 @@ mode_t mode_of(const std::string& path) {
 std::string numbered_lines(int count) {
     std::string out;
     for (int i = 0; i < count; ++i) {
-        out += "line " + std::to_string(i) + std::string(static_cast<std::size_t>(i % 97), '.') + "\n";
+        out += "line " + std::to_string(i) + test::repeated('.', static_cast<std::size_t>(i % 97)) + "\n";
     }
     return out;
 }
@@ -133,7 +133,7 @@ TEST_CASE("a line longer than a file gets one for itself", "[output]") {
     options.max_file_bytes = 1000;
     options.files = 10;
     Output output(options);
-    const std::string sent = "before\n" + std::string(5000, 'x') + "\nafter\n";
+    const std::string sent = "before\n" + test::repeated('x', 5000) + "\nafter\n";
     {
         auto pipes = output.open(1);
         REQUIRE(test::write_all(pipes.out.get(), sent));
@@ -169,7 +169,7 @@ TEST_CASE("any bytes are kept as text and can be had back", "[output]") {
 TEST_CASE("a line of a megabyte is kept in pieces", "[output]") {
     const TempFolder folder;
     Output output(in_folder(folder));
-    const std::string sent = std::string(1000000, 'm') + "\nnext\n";
+    const std::string sent = test::repeated('m', 1000000) + "\nnext\n";
     {
         auto pipes = output.open(1);
         REQUIRE(test::write_all(pipes.out.get(), sent));
@@ -192,7 +192,7 @@ TEST_CASE("a file that was deleted is made again at the next rotation", "[output
     options.max_file_bytes = 1000;
     Output output(options);
     auto pipes = output.open(1);
-    const std::string line = std::string(599, 'a') + "\n";
+    const std::string line = test::repeated('a', 599) + "\n";
     test::write_all(pipes.out.get(), line);
     REQUIRE(output.settles(600));
     std::filesystem::remove_all(folder.path() + "/state");

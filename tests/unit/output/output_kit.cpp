@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <regex>
 #include <sstream>
 
@@ -42,6 +43,13 @@ TempFolder::~TempFolder() {
     std::filesystem::remove_all(path_, ignored);
 }
 
+std::size_t open_descriptors() {
+    const std::filesystem::directory_iterator all("/proc/self/fd");
+    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+}
+
+std::string repeated(char c, std::size_t count) { return std::string(count, c); }
+
 std::string read_file(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
     std::ostringstream out;
@@ -53,7 +61,7 @@ std::vector<FileRecord> records_of(const std::string& content) {
     // Taken apart by hand: std::regex overflows its stack on long lines.
     static const std::regex time_form("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z");
     std::vector<FileRecord> out;
-    std::istringstream lines(content);
+    std::istringstream lines(content.substr(0, content.rfind('\n') + 1));
     std::string line;
     while (std::getline(lines, line)) {
         FileRecord record;

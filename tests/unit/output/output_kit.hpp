@@ -29,8 +29,10 @@ struct FileRecord {
     std::string kind;  // "out", "err+", "log"
     std::string text;
 };
+std::size_t open_descriptors();
+std::string repeated(char c, std::size_t count);
 std::string read_file(const std::string& path);
-// Fails the test if a line is not of the documented form.
+// Fails the test if a line is not of the documented form. A last line without its end is left out.
 std::vector<FileRecord> records_of(const std::string& content);
 // The app's bytes that the records of one stream came from.
 std::string rebuilt(const std::vector<FileRecord>& records, std::uint64_t generation, const std::string& stream);

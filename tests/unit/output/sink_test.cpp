@@ -78,6 +78,7 @@ TEST_CASE("a full disk drops and counts lines, and a note says so when it is ove
     CHECK(output.output.tail(1).at(0).text + "\n" == sent.substr(sent.rfind('\n', sent.size() - 2) + 1));
 
     limit.lift();
+    REQUIRE(output.settles(sent.size()));
     test::write_all(pipes.out.get(), "it works again\n");
     REQUIRE(output.settles(sent.size() + 15));
     const auto counters = output.output.counters();
