@@ -25,10 +25,13 @@ std::string initialize_line() {
            "\n";
 }
 
-std::string initialized_line() { return "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n"; }
+std::string initialized_line() {
+    return "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n";
+}
 
 std::string discover_line() {
-    return std::string(R"({"jsonrpc":"2.0","id":0,"method":"server/discover","params":{)") + kMeta + "}}\n";
+    return std::string(R"({"jsonrpc":"2.0","id":0,"method":"server/discover","params":{)") + kMeta +
+           "}}\n";
 }
 
 std::string status_call_line(int id) {
@@ -116,12 +119,14 @@ std::string McpClient::receive_with(const std::string& text, std::int64_t deadli
 int McpClient::take_answers(std::size_t shortest) {
     int lines = 0;
     std::size_t begin = 0;
-    for (std::size_t end = 0; (end = unread_.find('\n', begin)) != std::string::npos; begin = end + 1) {
+    for (std::size_t end = 0; (end = unread_.find('\n', begin)) != std::string::npos;
+         begin = end + 1) {
         if (unread_.compare(begin, 26, "{\"jsonrpc\":\"2.0\",\"method\":") == 0) {
             continue;  // A notification.
         }
         if (end - begin < shortest) {
-            throw std::runtime_error("not the expected answer: " + unread_.substr(begin, end - begin));
+            throw std::runtime_error("not the expected answer: " +
+                                     unread_.substr(begin, end - begin));
         }
         ++lines;
     }
@@ -129,7 +134,8 @@ int McpClient::take_answers(std::size_t shortest) {
     return lines;
 }
 
-double McpClient::pump_status_calls(int count, int window, std::size_t shortest, std::int64_t deadline) {
+double McpClient::pump_status_calls(int count, int window, std::size_t shortest,
+                                    std::int64_t deadline) {
     const auto begin = now_ns();
     int sent = 0;
     int answered = 0;

@@ -25,12 +25,14 @@ class McpClient {
     void send(const std::string& text);
     // The next line, without its newline.
     std::string receive(std::int64_t deadline);
-    // Reads on until a line contains `text`, and returns that line: notifications in between are dropped.
+    // Reads on until a line contains `text`, and returns that line: notifications in between are
+    // dropped.
     std::string receive_with(const std::string& text, std::int64_t deadline);
-    // Calls flask_status `count` times with at most `window` calls on their way; returns the seconds it took. A line shorter
-    // than `shortest` is a refusal and ends it with an error.
+    // Calls flask_status `count` times with at most `window` calls on their way; returns the
+    // seconds it took. A line shorter than `shortest` is a refusal and ends it with an error.
     double pump_status_calls(int count, int window, std::size_t shortest, std::int64_t deadline);
-    // Closes stdin and waits for the end; false if it took longer than 3 s (the process is killed then).
+    // Closes stdin and waits for the end; false if it took longer than 3 s (the process is killed
+    // then).
     bool close();
 
   private:

@@ -44,11 +44,13 @@ sockaddr_in loopback(std::uint16_t port) {
 // One request; true if the answer was a 200.
 bool ask_health(int socket, std::uint16_t port, std::int64_t deadline) {
     const auto left = std::max<std::int64_t>(1, (deadline - now_ns()) / 1'000'000);
-    const timeval limit{static_cast<time_t>(left / 1000), static_cast<suseconds_t>(left % 1000 * 1000)};
+    const timeval limit{static_cast<time_t>(left / 1000),
+                        static_cast<suseconds_t>(left % 1000 * 1000)};
     setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    const std::string request =
-        "GET /health HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(port) + "\r\nConnection: close\r\n\r\n";
-    if (send(socket, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size())) {
+    const std::string request = "GET /health HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(port) +
+                                "\r\nConnection: close\r\n\r\n";
+    if (send(socket, request.data(), request.size(), MSG_NOSIGNAL) !=
+        static_cast<ssize_t>(request.size())) {
         return false;
     }
     std::string answer;
@@ -72,11 +74,14 @@ std::int64_t now_ns() {
     return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
-double ms_between(std::int64_t from, std::int64_t to) { return static_cast<double>(to - from) / kNsPerMs; }
+double ms_between(std::int64_t from, std::int64_t to) {
+    return static_cast<double>(to - from) / kNsPerMs;
+}
 
 void sleep_ms(double ms) {
     const auto ns = static_cast<std::int64_t>(ms * kNsPerMs);
-    const timespec time{static_cast<time_t>(ns / 1'000'000'000), static_cast<long>(ns % 1'000'000'000)};
+    const timespec time{static_cast<time_t>(ns / 1'000'000'000),
+                        static_cast<long>(ns % 1'000'000'000)};
     nanosleep(&time, nullptr);
 }
 
@@ -92,7 +97,9 @@ Fd& Fd::operator=(Fd&& other) noexcept {
     return *this;
 }
 
-int Fd::release() { return std::exchange(fd_, -1); }
+int Fd::release() {
+    return std::exchange(fd_, -1);
+}
 
 void Fd::reset(int fd) {
     if (fd_ >= 0) {
@@ -123,7 +130,9 @@ Listener listen_anywhere() {
     return out;
 }
 
-std::uint16_t free_port() { return listen_anywhere().port; }
+std::uint16_t free_port() {
+    return listen_anywhere().port;
+}
 
 void wait_for_health(std::uint16_t port, std::int64_t deadline) {
     const auto address = loopback(port);
@@ -150,9 +159,18 @@ Process::Process(const Plan& plan) {
     if (plan.listener >= 0) {
         posix_spawn_file_actions_adddup2(&actions, plan.listener, 3);
     }
+    // This program ignores SIGPIPE (main.cpp); what it starts must not.
+    sigset_t defaults;
+    sigemptyset(&defaults);
+    sigaddset(&defaults, SIGPIPE);
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigdefault(&attributes, &defaults);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
     const auto argv = pointers(plan.argv);
     const auto env = pointers(plan.env);
-    const int error = posix_spawnp(&pid_, argv[0], &actions, nullptr, argv.data(), env.data());
+    const int error = posix_spawnp(&pid_, argv[0], &actions, &attributes, argv.data(), env.data());
+    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     if (error != 0) {
         pid_ = -1;

@@ -1,4 +1,5 @@
-// Processes, pipes and clocks of the measurements. One thread. What cannot be done is a std::runtime_error that names it.
+// Processes, pipes and clocks of the measurements. One thread. What cannot be done is a
+// std::runtime_error that names it.
 #pragma once
 #include <sys/types.h>
 
@@ -51,8 +52,8 @@ Listener listen_anywhere();
 // A port of 127.0.0.1 that nobody had a moment ago.
 std::uint16_t free_port();
 
-// Asks http://127.0.0.1:PORT/health until it is answered with 200. Where nobody listens it tries again every half
-// millisecond; where somebody listens the one request waits. Throws at `deadline`.
+// Asks http://127.0.0.1:PORT/health until it is answered with 200. Where nobody listens it tries
+// again every half millisecond; where somebody listens the one request waits. Throws at `deadline`.
 void wait_for_health(std::uint16_t port, std::int64_t deadline);
 
 struct Plan {

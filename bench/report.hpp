@@ -1,4 +1,5 @@
-// Samples, their order statistics, and how a measurement is reported: lines for people, one JSON line, one row of the table.
+// Samples, their order statistics, and how a measurement is reported: lines for people, one JSON
+// line, one row of the table.
 #pragma once
 #include <optional>
 #include <string>
@@ -25,7 +26,8 @@ struct Row {
     std::string unit;
     std::optional<double> bare;
     double steward = 0;
-    // What is compared with the aim: steward / bare where there is a bare side, else steward itself.
+    // What is compared with the aim: steward / bare where there is a bare side, else steward
+    // itself.
     std::optional<double> aim;
     bool aim_is_ratio = true;
 };
@@ -34,7 +36,8 @@ class Report {
   public:
     explicit Report(std::string name);
 
-    // Prints one line for people: the name and n, p50, p95, p99, max; the same goes into the JSON line.
+    // Prints one line for people: the name and n, p50, p95, p99, max; the same goes into the JSON
+    // line.
     void series(const std::string& name, const std::string& unit, const Samples& samples);
     // One number for the JSON line alone.
     void number(const std::string& name, double value);

@@ -38,24 +38,33 @@ Workplace::~Workplace() {
     fs::remove_all(folder_, ignored);
 }
 
-std::vector<std::string> Workplace::steward_mcp(std::uint16_t port, const std::vector<std::string>& more) const {
-    std::vector<std::string> argv = {steward(),      "mcp",         "--port",     std::to_string(port),
-                                     "--port-tries", "1",           "--data-dir", file("data"),
-                                     "--env",        "PYTHONPYCACHEPREFIX"};
+std::vector<std::string> Workplace::steward_mcp(std::uint16_t port,
+                                                const std::vector<std::string>& more) const {
+    std::vector<std::string> argv = {
+        steward(),    "mcp",        "--port", std::to_string(port), "--port-tries", "1",
+        "--data-dir", file("data"), "--env",  "PYTHONPYCACHEPREFIX"};
     argv.insert(argv.end(), more.begin(), more.end());
     return argv;
 }
 
 Plan Workplace::bare_flask(const Listener& listener) const {
     Plan plan;
-    plan.argv = {STEWARD_BENCH_PYTHON, build_ + "/share/steward/flask_app/app.py",
-                 "--mode",             "mcp-managed",
-                 "--host",             "127.0.0.1",
-                 "--port",             std::to_string(listener.port),
-                 "--log-level",        "info",
-                 "--data-dir",         file("bare-data"),
-                 "--listen-fd",        "3",
-                 "--instance-id",      "0123456789abcdef0123456789abcdef"};
+    plan.argv = {STEWARD_BENCH_PYTHON,
+                 build_ + "/share/steward/flask_app/app.py",
+                 "--mode",
+                 "mcp-managed",
+                 "--host",
+                 "127.0.0.1",
+                 "--port",
+                 std::to_string(listener.port),
+                 "--log-level",
+                 "info",
+                 "--data-dir",
+                 file("bare-data"),
+                 "--listen-fd",
+                 "3",
+                 "--instance-id",
+                 "0123456789abcdef0123456789abcdef"};
     plan.env = env_;
     plan.env.emplace_back("PYTHONUTF8=1");
     plan.env.emplace_back("PYTHONUNBUFFERED=1");

@@ -7,7 +7,8 @@
 
 namespace steward::bench {
 
-// Finds the programs next to this one (BUILD/bench, BUILD/bin); the folder is made under TMPDIR and removed at the end.
+// Finds the programs next to this one (BUILD/bench, BUILD/bin); the folder is made under TMPDIR and
+// removed at the end.
 class Workplace {
   public:
     Workplace();
@@ -16,13 +17,16 @@ class Workplace {
     Workplace& operator=(const Workplace&) = delete;
 
     [[nodiscard]] std::string steward() const { return build_ + "/bin/steward"; }
-    [[nodiscard]] std::string app(const std::string& name) const { return build_ + "/bench/" + name; }
+    [[nodiscard]] std::string app(const std::string& name) const {
+        return build_ + "/bench/" + name;
+    }
     [[nodiscard]] std::string file(const std::string& name) const { return folder_ + "/" + name; }
-    // The environment of everything that is started: what an AI tool passes on, with folders of its own, and Python's
-    // byte code kept out of the source folder.
+    // The environment of everything that is started: what an AI tool passes on, with folders of its
+    // own, and Python's byte code kept out of the source folder.
     [[nodiscard]] const std::vector<std::string>& env() const { return env_; }
     // `steward mcp` with a data folder and the port given; `more` follows.
-    [[nodiscard]] std::vector<std::string> steward_mcp(std::uint16_t port, const std::vector<std::string>& more = {}) const;
+    [[nodiscard]] std::vector<std::string> steward_mcp(
+        std::uint16_t port, const std::vector<std::string>& more = {}) const;
     // What steward starts, and its environment, as it is without steward.
     [[nodiscard]] Plan bare_flask(const Listener& listener) const;
 

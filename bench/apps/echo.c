@@ -53,7 +53,8 @@ int main(int argc, char* argv[]) {
             put(input, (size_t)count);
         } else {
             const char* end = input + count;
-            for (const char* at = input; (at = memchr(at, '\n', (size_t)(end - at))) != NULL; ++at) {
+            for (const char* at = input; (at = memchr(at, '\n', (size_t)(end - at))) != NULL;
+                 ++at) {
                 put(answer, size);
             }
         }

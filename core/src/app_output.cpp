@@ -23,7 +23,8 @@ namespace {
 constexpr int kPipeSize = 1 << 20;
 constexpr std::size_t kReadSize = 65536;
 constexpr int kReadsPerWakeUp = 4;
-constexpr std::size_t kRemembered = 8;  // instances whose last line is known after their pipes are closed
+constexpr std::size_t kRemembered =
+    8;  // instances whose last line is known after their pipes are closed
 constexpr std::size_t kMaxLastLine = LineSplitter::kMaxHead;
 constexpr Duration kLastLineLimit = std::chrono::milliseconds(100);
 constexpr Duration kPartialLimit = std::chrono::seconds(1);
@@ -55,7 +56,8 @@ std::size_t waiting_in(int fd) {
 }
 
 WallTime wall_now() {
-    return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
+    return std::chrono::time_point_cast<std::chrono::microseconds>(
+        std::chrono::system_clock::now());
 }
 
 }  // namespace
@@ -65,7 +67,8 @@ struct AppOutput::Impl : std::enable_shared_from_this<AppOutput::Impl> {
         : core(core_in),
           log(log_in),
           options(std::move(options_in)),
-          file(options.folder, options.file_name, options.max_file_bytes, std::max(1U, options.files)),
+          file(options.folder, options.file_name, options.max_file_bytes,
+               std::max(1U, options.files)),
           buffer(file, options.buffer_bytes),
           lines(options.tail_bytes),
           path(options.folder + "/" + options.file_name) {}
@@ -154,7 +157,8 @@ AppOutput::~AppOutput() {
     impl_->log.disarm(impl_->retry);
 }
 
-// ---- from the core's loop ------------------------------------------------------------------------------------
+// ---- from the core's loop
+// ------------------------------------------------------------------------------------
 
 Result<OutputCapture::Pipes> AppOutput::open(std::uint64_t generation) {
     auto out = make_pipe();
@@ -189,18 +193,21 @@ void AppOutput::end(std::uint64_t generation) {
 
 void AppOutput::last_line(std::uint64_t generation, std::function<void(std::string)> answer) {
     const auto when_late = [lines = &impl_->lines, generation] {
-        return std::string(utf8_cut(lines->last_text(generation, OutputStream::kErr), kMaxLastLine));
+        return std::string(
+            utf8_cut(lines->last_text(generation, OutputStream::kErr), kMaxLastLine));
     };
     const auto ticket = impl_->ask(kLastLineLimit, when_late, std::move(answer));
     impl_->log.post(impl_->guarded([generation, ticket](Impl& self) {
         auto text = self.find_last_line(generation);
-        self.core.post(self.guarded([ticket, text = std::move(text)](Impl& me) { me.answer_now(ticket, text); }));
+        self.core.post(self.guarded(
+            [ticket, text = std::move(text)](Impl& me) { me.answer_now(ticket, text); }));
     }));
 }
 
 void AppOutput::flush(Duration limit, std::function<void()> done) {
     const auto ticket = impl_->ask(
-        limit, [] { return std::string(); }, [done = std::move(done)](const std::string&) { done(); });
+        limit, [] { return std::string(); },
+        [done = std::move(done)](const std::string&) { done(); });
     impl_->log.post(impl_->guarded([ticket](Impl& self) {
         self.drain_everything();
         self.core.post(self.guarded([ticket](Impl& me) { me.answer_now(ticket, {}); }));
@@ -208,13 +215,15 @@ void AppOutput::flush(Duration limit, std::function<void()> done) {
 }
 
 // The first of the two that come, the answer or the time limit, takes the question out.
-std::uint64_t AppOutput::Impl::ask(Duration limit, std::function<std::string()> when_late, Answer answer) {
+std::uint64_t AppOutput::Impl::ask(Duration limit, std::function<std::string()> when_late,
+                                   Answer answer) {
     const std::uint64_t ticket = next_ticket++;
     Question& question = questions[ticket];
     question.answer = std::move(answer);
-    question.timer = core.arm(core.now() + limit, guarded([ticket, when_late = std::move(when_late)](Impl& self) {
-        self.answer_now(ticket, when_late());
-    }));
+    question.timer = core.arm(core.now() + limit,
+                              guarded([ticket, when_late = std::move(when_late)](Impl& self) {
+                                  self.answer_now(ticket, when_late());
+                              }));
     return ticket;
 }
 
@@ -229,22 +238,29 @@ void AppOutput::Impl::answer_now(std::uint64_t ticket, std::string text) {
     question.answer(std::move(text));
 }
 
-// ---- from anywhere -------------------------------------------------------------------------------------------
+// ---- from anywhere
+// -------------------------------------------------------------------------------------------
 
-std::vector<OutputLine> AppOutput::tail(std::size_t max_lines) const { return impl_->lines.last(max_lines); }
+std::vector<OutputLine> AppOutput::tail(std::size_t max_lines) const {
+    return impl_->lines.last(max_lines);
+}
 
-std::vector<OutputLine> AppOutput::lines_since(std::uint64_t sequence, std::size_t max_lines) const {
+std::vector<OutputLine> AppOutput::lines_since(std::uint64_t sequence,
+                                               std::size_t max_lines) const {
     return impl_->lines.since(sequence, max_lines);
 }
 
-OutputCounters AppOutput::counters() const { return impl_->buffer.counters(); }
+OutputCounters AppOutput::counters() const {
+    return impl_->buffer.counters();
+}
 
 std::string AppOutput::path() const {
     const std::lock_guard lock(impl_->path_mutex);
     return impl_->path;
 }
 
-// ---- the log thread: pipes -----------------------------------------------------------------------------------
+// ---- the log thread: pipes
+// -----------------------------------------------------------------------------------
 
 void AppOutput::Impl::add_pipe(const Key& key, UniqueFd fd) {
     if (pipes.count(key) != 0) {
@@ -274,11 +290,12 @@ void AppOutput::Impl::ready(const Key& key) {
     }
 }
 
-// An app that writes faster than one portion is written per wake-up loses nothing if the disk is quick enough; it is held up
-// for a moment at the most if the disk is not.
+// An app that writes faster than one portion is written per wake-up loses nothing if the disk is
+// quick enough; it is held up for a moment at the most if the disk is not.
 void AppOutput::Impl::keep_up() {
     const TimePoint end = log.now() + kKeepUpLimit;
-    while (retry == 0 && buffer.is_half_full() && log.now() < end && pump() == OutputBuffer::Pump::kMore) {
+    while (retry == 0 && buffer.is_half_full() && log.now() < end &&
+           pump() == OutputBuffer::Pump::kMore) {
     }
 }
 
@@ -300,18 +317,22 @@ bool AppOutput::Impl::read_once(const Key& key, Pipe& pipe, std::size_t limit) {
     return true;
 }
 
-// As much as is in the pipe now and not more: a descendant that writes on and on cannot hold this up. False at the end.
+// As much as is in the pipe now and not more: a descendant that writes on and on cannot hold this
+// up. False at the end.
 bool AppOutput::Impl::read_what_is_there(const Key& key) {
     Pipe& pipe = pipes.at(key);
-    std::size_t left = waiting_in(pipe.fd.get());
-    while (left > 0) {
-        const std::size_t portion = std::min(left, kReadSize);
+    for (std::size_t left = waiting_in(pipe.fd.get());;) {
+        // One read more than needed: it meets the end.
+        const bool extra = left == 0;
+        const std::size_t portion = extra ? kReadSize : std::min(left, kReadSize);
         if (!read_once(key, pipe, portion)) {
             return errno == EAGAIN;
         }
+        if (extra) {
+            return true;
+        }
         left -= portion;
     }
-    return true;
 }
 
 void AppOutput::Impl::take(const Key& key,
@@ -348,7 +369,8 @@ void AppOutput::Impl::watch_partial(const Key& key, Pipe& pipe, bool line_ended)
         pipe.partial_since = log.now();
     }
     if (pipe.partial_timer == 0) {
-        pipe.partial_timer = log.arm(pipe.partial_since + kPartialLimit, [this, key] { partial_due(key); });
+        pipe.partial_timer =
+            log.arm(pipe.partial_since + kPartialLimit, [this, key] { partial_due(key); });
     }
 }
 
@@ -360,10 +382,12 @@ void AppOutput::Impl::partial_due(const Key& key) {
     Pipe& pipe = it->second;
     pipe.partial_timer = 0;
     if (log.now() - pipe.partial_since < kPartialLimit) {
-        pipe.partial_timer = log.arm(pipe.partial_since + kPartialLimit, [this, key] { partial_due(key); });
+        pipe.partial_timer =
+            log.arm(pipe.partial_since + kPartialLimit, [this, key] { partial_due(key); });
         return;
     }
-    take(key, [&](const LineSplitter::Piece& piece) { pipe.splitter.flush(/*at_end=*/false, piece); });
+    take(key,
+         [&](const LineSplitter::Piece& piece) { pipe.splitter.flush(/*at_end=*/false, piece); });
 }
 
 void AppOutput::Impl::finish(const Key& key) {
@@ -374,7 +398,8 @@ void AppOutput::Impl::finish(const Key& key) {
     Pipe& pipe = it->second;
     log.unwatch(pipe.fd.get());
     log.disarm(pipe.partial_timer);
-    take(key, [&](const LineSplitter::Piece& piece) { pipe.splitter.flush(/*at_end=*/true, piece); });
+    take(key,
+         [&](const LineSplitter::Piece& piece) { pipe.splitter.flush(/*at_end=*/true, piece); });
     if (key.second == OutputStream::kErr) {
         last_lines[key.first] = pipe.splitter.last_line();
         while (last_lines.size() > kRemembered) {
@@ -420,7 +445,8 @@ std::string AppOutput::Impl::find_last_line(std::uint64_t generation) {
     return it == last_lines.end() ? std::string() : it->second;
 }
 
-// ---- the log thread: the file --------------------------------------------------------------------------------
+// ---- the log thread: the file
+// --------------------------------------------------------------------------------
 
 // One portion per task, so that the loop comes to the pipes between two.
 void AppOutput::Impl::schedule_pump() {

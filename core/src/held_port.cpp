@@ -48,7 +48,8 @@ UniqueFd bound_socket(const Address& address, std::uint16_t port, Reuse reuse) {
         sockaddr_in name{};
         name.sin_family = AF_INET;
         name.sin_port = htons(port);
-        std::copy_n(&address.bytes.s6_addr[12], sizeof name.sin_addr, reinterpret_cast<unsigned char*>(&name.sin_addr));
+        std::copy_n(&address.bytes.s6_addr[12], sizeof name.sin_addr,
+                    reinterpret_cast<unsigned char*>(&name.sin_addr));
         result = bind(fd.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name);
     } else {
         set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, address.is_any() ? 0 : 1);
@@ -80,16 +81,20 @@ bool is_shortage(int error) {
 }
 
 bool all_ownerless(const std::vector<SocketRow>& rows) {
-    return !rows.empty() && std::all_of(rows.begin(), rows.end(), [](const SocketRow& row) { return row.ownerless(); });
+    return !rows.empty() && std::all_of(rows.begin(), rows.end(),
+                                        [](const SocketRow& row) { return row.ownerless(); });
 }
 
 Error bind_error(const Address& address, std::uint16_t port, int error) {
     const std::string name = address.with_port(port);
     switch (error) {
         case EACCES:
-            return {name + " may not be bound by this user: permission denied; use a port from 1024 on", error};
+            return {
+                name + " may not be bound by this user: permission denied; use a port from 1024 on",
+                error};
         case EADDRNOTAVAIL:
-            return {name + " cannot be bound: this machine has no address " + address.text(), error};
+            return {name + " cannot be bound: this machine has no address " + address.text(),
+                    error};
         default:
             return system_error(name + " cannot be bound", error);
     }
@@ -107,10 +112,11 @@ struct HeldPort::Impl {
 
     Result<Bound> bind_both(const std::string& host, std::uint16_t number);
     Result<UniqueFd> bind_one(const Address& at, std::uint16_t number, bool is_companion);
-    static std::vector<SocketRow> rows_at(const Address& at, std::uint16_t number, SocketStates states,
-                                          std::uint64_t but);
+    static std::vector<SocketRow> rows_at(const Address& at, std::uint16_t number,
+                                          SocketStates states, std::uint64_t but);
     Error in_use(const Address& at, std::uint16_t number, bool is_companion);
-    Error in_use_by(const Address& at, std::uint16_t number, const std::vector<SocketRow>& rows, bool is_companion);
+    Error in_use_by(const Address& at, std::uint16_t number, const std::vector<SocketRow>& rows,
+                    bool is_companion);
     std::optional<SocketOwner> owner_of(const std::vector<SocketRow>& rows);
     std::optional<SocketOwner> search_owner(const std::set<std::uint64_t>& inodes);
     bool begin_search();
@@ -121,7 +127,8 @@ struct HeldPort::Impl {
     Scheduler& scheduler;
     PortResponder responder;
     UniqueFd socket;     // listening
-    UniqueFd duplicate;  // of it: what the responder watches, so that no copy given away matters to the loop
+    UniqueFd duplicate;  // of it: what the responder watches, so that no copy given away matters to
+                         // the loop
     UniqueFd companion;  // bound, not listening
     std::optional<Address> address;  // of the last take() or test()
     std::uint16_t port = 0;
@@ -131,9 +138,12 @@ struct HeldPort::Impl {
 
 HeldPort::HeldPort(Scheduler& scheduler) : impl_(std::make_unique<Impl>(scheduler)) {}
 
-HeldPort::~HeldPort() { impl_->let_go(); }
+HeldPort::~HeldPort() {
+    impl_->let_go();
+}
 
-// ---- binding -------------------------------------------------------------------------------------------------
+// ---- binding
+// -------------------------------------------------------------------------------------------------
 
 Status HeldPort::take(const std::string& host, std::uint16_t port) {
     impl_->let_go();
@@ -144,8 +154,8 @@ Status HeldPort::take(const std::string& host, std::uint16_t port) {
     const int fd = bound->main.get();
     set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     UniqueFd duplicate(fcntl(fd, F_DUPFD_CLOEXEC, 0));
-    // Listening comes after both are bound: from then on the kernel looks closely at every other bind to this port, also if
-    // one of ours had to be made with SO_REUSEADDR.
+    // Listening comes after both are bound: from then on the kernel looks closely at every other
+    // bind to this port, also if one of ours had to be made with SO_REUSEADDR.
     if (!duplicate || listen(fd, SOMAXCONN) != 0) {
         return bind_error(*impl_->address, port, errno);
     }
@@ -167,10 +177,12 @@ Status HeldPort::test(const std::string& host, std::uint16_t port) {
     return Nothing{};
 }
 
-Result<HeldPort::Impl::Bound> HeldPort::Impl::bind_both(const std::string& host, std::uint16_t number) {
+Result<HeldPort::Impl::Bound> HeldPort::Impl::bind_both(const std::string& host,
+                                                        std::uint16_t number) {
     const auto parsed = Address::parse(host);
     if (!parsed) {
-        return Error{"the host must be a literal address such as 127.0.0.1 or ::1 (got '" + host + "')"};
+        return Error{"the host must be a literal address such as 127.0.0.1 or ::1 (got '" + host +
+                     "')"};
     }
     if (number == 0) {
         return Error{"0 is not a port that can be kept; give one from 1 to 65535"};
@@ -192,7 +204,8 @@ Result<HeldPort::Impl::Bound> HeldPort::Impl::bind_both(const std::string& host,
 }
 
 // A companion that cannot be had because this machine lacks the family is an empty descriptor.
-Result<UniqueFd> HeldPort::Impl::bind_one(const Address& at, std::uint16_t number, bool is_companion) {
+Result<UniqueFd> HeldPort::Impl::bind_one(const Address& at, std::uint16_t number,
+                                          bool is_companion) {
     UniqueFd fd = bound_socket(at, number, Reuse::kNo);
     if (fd) {
         return fd;
@@ -203,8 +216,8 @@ Result<UniqueFd> HeldPort::Impl::bind_one(const Address& at, std::uint16_t numbe
         }
         return bind_error(at, number, errno);
     }
-    // A look at the whole table takes the kernel up to tens of milliseconds, so it comes only if everything depends on it:
-    // when the port could be shared, and the question is with whom.
+    // A look at the whole table takes the kernel up to tens of milliseconds, so it comes only if
+    // everything depends on it: when the port could be shared, and the question is with whom.
     fd = bound_socket(at, number, Reuse::kBeforeBind);
     if (!fd) {
         return in_use(at, number, is_companion);
@@ -216,13 +229,14 @@ Result<UniqueFd> HeldPort::Impl::bind_one(const Address& at, std::uint16_t numbe
     return in_use_by(at, number, there, is_companion);
 }
 
-std::vector<SocketRow> HeldPort::Impl::rows_at(const Address& at, std::uint16_t number, SocketStates states,
-                                               std::uint64_t but) {
+std::vector<SocketRow> HeldPort::Impl::rows_at(const Address& at, std::uint16_t number,
+                                               SocketStates states, std::uint64_t but) {
     std::vector<SocketRow> there;
     if (const auto rows = socket_rows(number, states)) {
-        std::copy_if(rows->begin(), rows->end(), std::back_inserter(there), [&at, but](const SocketRow& row) {
-            return row.overlaps(at) && (row.inode == 0 || row.inode != but);
-        });
+        std::copy_if(rows->begin(), rows->end(), std::back_inserter(there),
+                     [&at, but](const SocketRow& row) {
+                         return row.overlaps(at) && (row.inode == 0 || row.inode != but);
+                     });
     }
     return there;
 }
@@ -238,14 +252,16 @@ Error HeldPort::Impl::in_use(const Address& at, std::uint16_t number, bool is_co
     return in_use_by(at, number, there, is_companion);
 }
 
-Error HeldPort::Impl::in_use_by(const Address& at, std::uint16_t number, const std::vector<SocketRow>& rows,
-                                bool is_companion) {
+Error HeldPort::Impl::in_use_by(const Address& at, std::uint16_t number,
+                                const std::vector<SocketRow>& rows, bool is_companion) {
     const std::string name = at.with_port(number);
     if (const auto owner = owner_of(rows)) {
-        return {name + " is in use by " + owner->name + " (pid " + std::to_string(owner->pid) + ")", EADDRINUSE};
+        return {name + " is in use by " + owner->name + " (pid " + std::to_string(owner->pid) + ")",
+                EADDRINUSE};
     }
     if (all_ownerless(rows)) {
-        return {name + " is in use by connections of an earlier server that are still closing", EADDRINUSE};
+        return {name + " is in use by connections of an earlier server that are still closing",
+                EADDRINUSE};
     }
     return {name + (is_companion ? " is bound by another process" : " is in use"), EADDRINUSE};
 }
@@ -267,12 +283,14 @@ std::optional<SocketOwner> HeldPort::Impl::search_owner(const std::set<std::uint
         return std::nullopt;
     }
     const TimePoint begin = scheduler.now();
-    auto owner = find_owner(inodes, [this, end = begin + search_left] { return scheduler.now() >= end; });
+    auto owner =
+        find_owner(inodes, [this, end = begin + search_left] { return scheduler.now() >= end; });
     end_search(begin);
     return owner;
 }
 
-// Many candidates may be refused one after the other, so the time for naming owners is one for all of them.
+// Many candidates may be refused one after the other, so the time for naming owners is one for all
+// of them.
 bool HeldPort::Impl::begin_search() {
     const TimePoint now = scheduler.now();
     if (search_window == TimePoint{} || now - search_window >= kOwnerSearchEvery) {
@@ -282,7 +300,9 @@ bool HeldPort::Impl::begin_search() {
     return search_left > Duration{};
 }
 
-void HeldPort::Impl::end_search(TimePoint begin) { search_left -= std::min(search_left, scheduler.now() - begin); }
+void HeldPort::Impl::end_search(TimePoint begin) {
+    search_left -= std::min(search_left, scheduler.now() - begin);
+}
 
 void HeldPort::Impl::let_go() {
     responder.stop();
@@ -292,7 +312,8 @@ void HeldPort::Impl::let_go() {
     port = 0;
 }
 
-// ---- the held socket -----------------------------------------------------------------------------------------
+// ---- the held socket
+// -----------------------------------------------------------------------------------------
 
 int HeldPort::listener() {
     if (!impl_->socket) {
@@ -317,7 +338,9 @@ void HeldPort::answer(const PortAnswer& answer) {
     }
 }
 
-void HeldPort::stop_answering() { impl_->responder.stop(); }
+void HeldPort::stop_answering() {
+    impl_->responder.stop();
+}
 
 void HeldPort::close(const PortAnswer& answer) {
     if (impl_->duplicate) {
@@ -326,7 +349,8 @@ void HeldPort::close(const PortAnswer& answer) {
     impl_->let_go();
 }
 
-// ---- strangers -----------------------------------------------------------------------------------------------
+// ---- strangers
+// -----------------------------------------------------------------------------------------------
 
 std::string HeldPort::stranger_on(std::uint16_t port, std::int32_t guardian_pid) {
     const auto rows = socket_rows(port, SocketStates::kListening);
@@ -341,7 +365,8 @@ std::string HeldPort::stranger_on(std::uint16_t port, std::int32_t guardian_pid)
     const bool held_by_us = inodes.empty() && impl_->socket && impl_->port == port;
     const auto ours = held_below(guardian_pid, inodes);
     std::set<std::uint64_t> strange;
-    std::set_difference(inodes.begin(), inodes.end(), ours.begin(), ours.end(), std::inserter(strange, strange.end()));
+    std::set_difference(inodes.begin(), inodes.end(), ours.begin(), ours.end(),
+                        std::inserter(strange, strange.end()));
     if (strange.empty() && (held_by_us || !ours.empty())) {
         return {};
     }
@@ -351,8 +376,8 @@ std::string HeldPort::stranger_on(std::uint16_t port, std::int32_t guardian_pid)
     return "another process";
 }
 
-// The listeners that get the connections to the host: those on the very address, else those on all addresses. Several of
-// the same rank (SO_REUSEPORT) share the connections.
+// The listeners that get the connections to the host: those on the very address, else those on all
+// addresses. Several of the same rank (SO_REUSEPORT) share the connections.
 std::vector<SocketRow> HeldPort::Impl::answering_rows(const std::vector<SocketRow>& rows) const {
     std::vector<SocketRow> exact;
     std::vector<SocketRow> overlapping;

@@ -8,7 +8,9 @@
 namespace steward::core {
 namespace {
 
-bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r\v\f") == std::string_view::npos; }
+bool is_blank(std::string_view text) {
+    return text.find_first_not_of(" \t\r\v\f") == std::string_view::npos;
+}
 
 }  // namespace
 
@@ -67,7 +69,9 @@ std::string LineSplitter::last_line() const {
     return std::string(utf8_cut(escaped, kMaxHead));
 }
 
-void LineSplitter::add_head(std::string_view bytes) { head_.append(bytes.substr(0, kMaxHead - head_.size())); }
+void LineSplitter::add_head(std::string_view bytes) {
+    head_.append(bytes.substr(0, kMaxHead - head_.size()));
+}
 
 void LineSplitter::end_line() {
     if (!is_blank(head_)) {

@@ -1,4 +1,5 @@
-// LineSplitter: makes lines of the bytes of one pipe, and remembers the last line that was not blank.
+// LineSplitter: makes lines of the bytes of one pipe, and remembers the last line that was not
+// blank.
 //
 // Thread: one at a time.
 #pragma once
@@ -18,11 +19,13 @@ class LineSplitter {
     using Piece = std::function<void(std::string_view text, bool goes_on)>;
 
     void feed(std::string_view bytes, const Piece& piece);
-    // Gives out what has no end yet. An unfinished UTF-8 sequence waits for its rest unless nothing more will come.
+    // Gives out what has no end yet. An unfinished UTF-8 sequence waits for its rest unless nothing
+    // more will come.
     void flush(bool at_end, const Piece& piece);
     bool has_partial() const { return !partial_.empty(); }
 
-    // The beginning of the last line that is not blank, ended or not; escaped, at most kMaxHead bytes.
+    // The beginning of the last line that is not blank, ended or not; escaped, at most kMaxHead
+    // bytes.
     std::string last_line() const;
 
   private:

@@ -5,7 +5,9 @@
 namespace steward::core {
 namespace {
 
-std::size_t cost(const OutputLine& line) { return sizeof line + line.text.size(); }
+std::size_t cost(const OutputLine& line) {
+    return sizeof line + line.text.size();
+}
 
 }  // namespace
 
@@ -30,8 +32,9 @@ std::vector<OutputLine> LineTail::last(std::size_t max_lines) const {
 
 std::vector<OutputLine> LineTail::since(std::uint64_t sequence, std::size_t max_lines) const {
     const std::lock_guard lock(mutex_);
-    const auto first = std::upper_bound(lines_.begin(), lines_.end(), sequence,
-                                        [](std::uint64_t value, const OutputLine& line) { return value < line.sequence; });
+    const auto first = std::upper_bound(
+        lines_.begin(), lines_.end(), sequence,
+        [](std::uint64_t value, const OutputLine& line) { return value < line.sequence; });
     const auto count = std::min(max_lines, static_cast<std::size_t>(lines_.end() - first));
     return {first, first + static_cast<std::ptrdiff_t>(count)};
 }

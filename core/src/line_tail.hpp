@@ -15,7 +15,8 @@ class LineTail {
   public:
     explicit LineTail(std::size_t max_bytes) : max_bytes_(max_bytes) {}
 
-    // Numbers the lines and keeps copies of them; the oldest make way. One line is kept whatever its size.
+    // Numbers the lines and keeps copies of them; the oldest make way. One line is kept whatever
+    // its size.
     void add(std::vector<OutputLine>& lines);
     std::vector<OutputLine> last(std::size_t max_lines) const;
     std::vector<OutputLine> since(std::uint64_t sequence, std::size_t max_lines) const;

@@ -27,19 +27,23 @@ std::string time_text(WallTime wall) {
 }
 
 WallTime wall_now() {
-    return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
+    return std::chrono::time_point_cast<std::chrono::microseconds>(
+        std::chrono::system_clock::now());
 }
 
 }  // namespace
 
-// ---- in ------------------------------------------------------------------------------------------------------
+// ---- in
+// ------------------------------------------------------------------------------------------------------
 
 void OutputBuffer::add(const OutputLine& line, std::size_t raw_bytes) {
     std::string head = time_text(line.wall) + " #" + std::to_string(line.generation) +
-                       (line.stream == OutputStream::kOut ? " out" : " err") + (line.goes_on ? "+ " : " ");
+                       (line.stream == OutputStream::kOut ? " out" : " err") +
+                       (line.goes_on ? "+ " : " ");
     const std::size_t waiting = bytes_.size() - begin_;
     // Once lines are missing, it goes on so until there is room again for many: one gap, one note.
-    if (waiting + head.size() + line.text.size() + 1 > max_bytes_ || (gap_lines_ > 0 && is_half_full())) {
+    if (waiting + head.size() + line.text.size() + 1 > max_bytes_ ||
+        (gap_lines_ > 0 && is_half_full())) {
         ++gap_lines_;
         gap_bytes_ += raw_bytes;
         const std::lock_guard lock(mutex_);
@@ -58,22 +62,25 @@ void OutputBuffer::add(const OutputLine& line, std::size_t raw_bytes) {
 // The note stands where the lines are missing.
 void OutputBuffer::append_note() {
     const std::string head = time_text(wall_now()) + " #0 log ";
-    const std::string text = std::to_string(gap_lines_) + (gap_lines_ == 1 ? " line (" : " lines (") +
-                             std::to_string(gap_bytes_) + " bytes) of the app's output were dropped here: " +
-                             (reason_.empty() ? "written faster than the disk takes them" : reason_);
+    const std::string text =
+        std::to_string(gap_lines_) + (gap_lines_ == 1 ? " line (" : " lines (") +
+        std::to_string(gap_bytes_) + " bytes) of the app's output were dropped here: " +
+        (reason_.empty() ? "written faster than the disk takes them" : reason_);
     gap_lines_ = 0;
     gap_bytes_ = 0;
     append(head, text, 0, /*note=*/true);
 }
 
-void OutputBuffer::append(std::string_view head, std::string_view text, std::size_t raw_bytes, bool note) {
+void OutputBuffer::append(std::string_view head, std::string_view text, std::size_t raw_bytes,
+                          bool note) {
     bytes_.append(head);
     bytes_.append(text);
     bytes_ += '\n';
     records_.push_back({head.size() + text.size() + 1, raw_bytes, note});
 }
 
-// ---- out -----------------------------------------------------------------------------------------------------
+// ---- out
+// -----------------------------------------------------------------------------------------------------
 
 OutputBuffer::Pump OutputBuffer::pump() {
     if (records_.empty()) {
@@ -97,7 +104,8 @@ OutputBuffer::Pump OutputBuffer::pump() {
     return records_.empty() && gap_lines_ == 0 ? Pump::kEmpty : Pump::kMore;
 }
 
-// Decides how many whole records go to the current file next. A record longer than a file gets one for itself.
+// Decides how many whole records go to the current file next. A record longer than a file gets one
+// for itself.
 OutputBuffer::Pump OutputBuffer::begin_records() {
     auto room = file_.room();
     if (!room) {

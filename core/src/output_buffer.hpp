@@ -1,4 +1,5 @@
-// OutputBuffer: the lines on their way to the file, in a bounded buffer; drops and counts what does not fit.
+// OutputBuffer: the lines on their way to the file, in a bounded buffer; drops and counts what does
+// not fit.
 //
 // Thread: the log thread; counters() any.
 #pragma once
@@ -50,11 +51,12 @@ class OutputBuffer {
 
     RotatingFile& file_;
     const std::size_t max_bytes_;
-    std::string bytes_;            // the records, one after the other
-    std::size_t begin_ = 0;        // of what is not written yet
-    std::deque<Record> records_;   // the first may be written in part
-    std::size_t first_done_ = 0;   // bytes of the first record that are in the file
-    std::size_t cleared_ = 0;      // bytes that may go to the current file without another look at its size
+    std::string bytes_;           // the records, one after the other
+    std::size_t begin_ = 0;       // of what is not written yet
+    std::deque<Record> records_;  // the first may be written in part
+    std::size_t first_done_ = 0;  // bytes of the first record that are in the file
+    std::size_t cleared_ =
+        0;  // bytes that may go to the current file without another look at its size
     std::uint64_t gap_lines_ = 0;  // dropped since the last note
     std::uint64_t gap_bytes_ = 0;
     std::string reason_;  // why the file takes nothing

@@ -58,7 +58,8 @@ PortResponder::~PortResponder() {
     }
 }
 
-// ---- accepting -----------------------------------------------------------------------------------------------
+// ---- accepting
+// -----------------------------------------------------------------------------------------------
 
 void PortResponder::start(int listener, const PortAnswer& answer) {
     answer_ = answer;
@@ -96,7 +97,8 @@ void PortResponder::watch_listener() {
     }
 }
 
-// For want of descriptors or memory: the connections stay in the backlog, and the loop does not spin over them.
+// For want of descriptors or memory: the connections stay in the backlog, and the loop does not
+// spin over them.
 void PortResponder::pause_listener() {
     if (watching_) {
         scheduler_.unwatch(listener_);
@@ -176,11 +178,12 @@ void PortResponder::watch(int fd, Interest interest) {
 
 void PortResponder::limit(Connection& connection, Duration time) {
     scheduler_.disarm(connection.timer);
-    connection.timer =
-        scheduler_.arm(scheduler_.now() + time, [this, fd = connection.fd.get()] { timed_out(fd); });
+    connection.timer = scheduler_.arm(scheduler_.now() + time,
+                                      [this, fd = connection.fd.get()] { timed_out(fd); });
 }
 
-// ---- one connection; each step may drop it, so nothing of it is touched afterwards ------------------------------
+// ---- one connection; each step may drop it, so nothing of it is touched afterwards
+// ------------------------------
 
 void PortResponder::ready(int fd) {
     const auto it = connections_.find(fd);
@@ -215,8 +218,8 @@ void PortResponder::timed_out(int fd) {
 }
 
 void PortResponder::read_request(Connection& connection) {
-    const Read result =
-        read_some(connection.fd.get(), kMaxRequestHead - connection.request.size(), &connection.request);
+    const Read result = read_some(connection.fd.get(), kMaxRequestHead - connection.request.size(),
+                                  &connection.request);
     if (connection.request.size() >= kMaxRequestHead || request_head_complete(connection.request)) {
         begin_response(connection);
     } else if (result == Read::kEnd) {
@@ -239,8 +242,9 @@ void PortResponder::begin_response(Connection& connection) {
 void PortResponder::write_response(Connection& connection) {
     const int fd = connection.fd.get();
     while (connection.sent < connection.response.size()) {
-        const ssize_t written = send(fd, connection.response.data() + connection.sent,
-                                     connection.response.size() - connection.sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        const ssize_t written =
+            send(fd, connection.response.data() + connection.sent,
+                 connection.response.size() - connection.sent, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (written < 0 && errno == EINTR) {
             continue;
         }
@@ -269,7 +273,8 @@ void PortResponder::drain(Connection& connection) {
     }
 }
 
-// ---- the end -------------------------------------------------------------------------------------------------
+// ---- the end
+// -------------------------------------------------------------------------------------------------
 
 void PortResponder::finish(int listener, const PortAnswer& answer) {
     stop();
@@ -296,7 +301,8 @@ void PortResponder::finish(int listener, const PortAnswer& answer) {
         if (!answer_now(fd.get(), answer) || connections_.size() >= kMaxConnections) {
             continue;
         }
-        // What it still sends would meet a closed socket, and the reset would take the answer with it.
+        // What it still sends would meet a closed socket, and the reset would take the answer with
+        // it.
         const int number = fd.get();
         Connection& connection = connections_[number];
         connection.fd = std::move(fd);

@@ -1,8 +1,9 @@
 // PortResponder: accepts on a listening socket and answers each request with the same 503.
 //
-// A connection is read until its request's head is complete, and answered. If the client may be sending still, its
-// connection is half-closed and drained for a moment: it gets the answer and not a reset, even in the middle of a body. Each
-// of these steps has a time limit, so a slow or silent client costs a place for seconds at the most.
+// A connection is read until its request's head is complete, and answered. If the client may be
+// sending still, its connection is half-closed and drained for a moment: it gets the answer and not
+// a reset, even in the middle of a body. Each of these steps has a time limit, so a slow or silent
+// client costs a place for seconds at the most.
 //
 // Thread: the loop's.
 #pragma once
@@ -30,13 +31,15 @@ class PortResponder {
     PortResponder(const PortResponder&) = delete;
     PortResponder& operator=(const PortResponder&) = delete;
 
-    // Begins to accept, or only changes what is said. O_NONBLOCK is set on the socket for as long as it accepts. The
-    // listener stays the caller's and must stay open until stop().
+    // Begins to accept, or only changes what is said. O_NONBLOCK is set on the socket for as long
+    // as it accepts. The listener stays the caller's and must stay open until stop().
     void start(int listener, const PortAnswer& answer);
-    // Accepts nothing any more and clears O_NONBLOCK, before it returns. Connections already accepted are answered.
+    // Accepts nothing any more and clears O_NONBLOCK, before it returns. Connections already
+    // accepted are answered.
     void stop();
-    // Stops and answers everything that waits in the listener's backlog, without waiting for requests, for at most
-    // kFinishLimit and kFinishConnections. Connections that are still being read are answered now.
+    // Stops and answers everything that waits in the listener's backlog, without waiting for
+    // requests, for at most kFinishLimit and kFinishConnections. Connections that are still being
+    // read are answered now.
     void finish(int listener, const PortAnswer& answer);
 
     bool accepting() const { return listener_ >= 0; }

@@ -11,13 +11,15 @@
 namespace steward::core {
 namespace {
 
-constexpr int kFlags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+constexpr int kFlags =
+    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
 constexpr mode_t kFileMode = 0600;
 constexpr mode_t kFolderMode = 0700;
 
 // With its parents; what is there already is fine. Errors show when the file is opened.
 void make_folder(const std::string& path) {
-    for (std::size_t end = path.find('/', 1); end != std::string::npos; end = path.find('/', end + 1)) {
+    for (std::size_t end = path.find('/', 1); end != std::string::npos;
+         end = path.find('/', end + 1)) {
         mkdir(path.substr(0, end).c_str(), kFolderMode);
     }
     mkdir(path.c_str(), kFolderMode);
@@ -25,7 +27,8 @@ void make_folder(const std::string& path) {
 
 }  // namespace
 
-RotatingFile::RotatingFile(std::string folder, std::string name, std::uint64_t max_bytes, unsigned files)
+RotatingFile::RotatingFile(std::string folder, std::string name, std::uint64_t max_bytes,
+                           unsigned files)
     : folder_(std::move(folder)), name_(std::move(name)), max_bytes_(max_bytes), files_(files) {}
 
 Status RotatingFile::open() {

@@ -1,9 +1,11 @@
 // RotatingFile: a file that only grows, up to a size, and its predecessors NAME.1, NAME.2 …
 //
-// Nothing is ever truncated: the new file is opened before the old one is renamed, so a failure on the way leaves the old one
-// in use. The folder and its parents are made when they are missing, 0700; files are 0600.
+// Nothing is ever truncated: the new file is opened before the old one is renamed, so a failure on
+// the way leaves the old one in use. The folder and its parents are made when they are missing,
+// 0700; files are 0600.
 //
-// Thread: one at a time; may wait for the disk. A file that is no file (a pipe, a device) is written without waiting.
+// Thread: one at a time; may wait for the disk. A file that is no file (a pipe, a device) is
+// written without waiting.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -23,9 +25,11 @@ class RotatingFile {
     // Where to write from now on. Before the first write.
     void set_folder(std::string folder) { folder_ = std::move(folder); }
 
-    // Appends; returns how many bytes of it were written. Failure: none. sys_errno is EAGAIN when the file only is not ready.
+    // Appends; returns how many bytes of it were written. Failure: none. sys_errno is EAGAIN when
+    // the file only is not ready.
     Result<std::size_t> write(std::string_view bytes);
-    // How much more fits before rotate() is due. Zero also when nothing is open yet and the file is full.
+    // How much more fits before rotate() is due. Zero also when nothing is open yet and the file is
+    // full.
     Result<std::uint64_t> room();
     // Begins a new file. Failure: the old one goes on.
     Status rotate();

@@ -25,7 +25,8 @@
 namespace steward::core {
 namespace {
 
-// With the pseudo state 13, a socket that is bound and neither listens nor is connected (Linux 6.8 and later).
+// With the pseudo state 13, a socket that is bound and neither listens nor is connected (Linux 6.8
+// and later).
 constexpr std::uint32_t kAllStates = 0xffffffffU;
 constexpr int kDumpTries = 3;
 
@@ -47,13 +48,15 @@ SocketRow make_row(bool v6_socket, const in6_addr& local, unsigned state, std::u
     return row;
 }
 
-// ---- netlink -------------------------------------------------------------------------------------------------
+// ---- netlink
+// -------------------------------------------------------------------------------------------------
 
 struct DiagRequest {
     nlmsghdr header;
     inet_diag_req_v2 body;
     nlattr attribute;
-    // "port >= P and port <= P": two operators, each followed by its operand. Equality alone is younger.
+    // "port >= P and port <= P": two operators, each followed by its operand. Equality alone is
+    // younger.
     inet_diag_bc_op filter[4];
 };
 
@@ -76,7 +79,9 @@ DiagRequest make_request(int family, std::uint16_t port, SocketStates states) {
     return request;
 }
 
-const char* payload(const nlmsghdr* message) { return reinterpret_cast<const char*>(message) + NLMSG_HDRLEN; }
+const char* payload(const nlmsghdr* message) {
+    return reinterpret_cast<const char*>(message) + NLMSG_HDRLEN;
+}
 
 void add_diag_row(const nlmsghdr* message, std::uint16_t port, std::vector<SocketRow>& rows) {
     if (message->nlmsg_len < NLMSG_LENGTH(sizeof(inet_diag_msg))) {
@@ -113,7 +118,8 @@ void add_diag_row(const nlmsghdr* message, std::uint16_t port, std::vector<Socke
 
 enum class Dump { kDone, kInterrupted, kFailed };
 
-// Failure leaves errno. Interrupted: the table changed in a way that may have hidden a row; ask again.
+// Failure leaves errno. Interrupted: the table changed in a way that may have hidden a row; ask
+// again.
 Dump dump_family(int netlink, int family, std::uint16_t port, SocketStates states,
                  std::vector<SocketRow>& rows) {
     const DiagRequest request = make_request(family, port, states);
@@ -148,16 +154,20 @@ Dump dump_family(int netlink, int family, std::uint16_t port, SocketStates state
     }
 }
 
-// ---- /proc/net -----------------------------------------------------------------------------------------------
+// ---- /proc/net
+// -----------------------------------------------------------------------------------------------
 
-// One line: "  0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  0  0 12345 1 …"
+// One line: "  0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  0  0 12345
+// 1 …"
 std::optional<SocketRow> parse_proc_line(const std::string& line, std::uint16_t port, bool v6) {
     char address[33] = {};
     unsigned row_port = 0;
     unsigned state = 0;
     unsigned long long inode = 0;
-    if (std::sscanf(line.c_str(), " %*u: %32[0-9A-Fa-f]:%4x %*32[0-9A-Fa-f]:%*4x %2x %*x:%*x %*x:%*x %*x %*u %*u %llu",
-                    address, &row_port, &state, &inode) != 4 ||
+    if (std::sscanf(
+            line.c_str(),
+            " %*u: %32[0-9A-Fa-f]:%4x %*32[0-9A-Fa-f]:%*4x %2x %*x:%*x %*x:%*x %*x %*u %*u %llu",
+            address, &row_port, &state, &inode) != 4 ||
         row_port != port || std::strlen(address) != (v6 ? 32U : 8U)) {
         return std::nullopt;
     }
@@ -175,7 +185,8 @@ std::optional<SocketRow> parse_proc_line(const std::string& line, std::uint16_t 
     return make_row(v6, local, state, inode);
 }
 
-// ---- /proc/PID -----------------------------------------------------------------------------------------------
+// ---- /proc/PID
+// -----------------------------------------------------------------------------------------------
 
 struct DirCloser {
     void operator()(DIR* dir) const { closedir(dir); }
@@ -253,7 +264,8 @@ void add_children(std::int32_t pid, std::vector<std::int32_t>& out) {
 
 }  // namespace
 
-// ---- Address -------------------------------------------------------------------------------------------------
+// ---- Address
+// -------------------------------------------------------------------------------------------------
 
 bool Address::operator==(const Address& other) const {
     return std::memcmp(&bytes, &other.bytes, sizeof bytes) == 0;
@@ -296,7 +308,8 @@ std::optional<Address> Address::parse(const std::string& text) {
     return std::nullopt;
 }
 
-// ---- SocketRow -----------------------------------------------------------------------------------------------
+// ---- SocketRow
+// -----------------------------------------------------------------------------------------------
 
 bool SocketRow::ownerless() const {
     switch (state) {
@@ -323,7 +336,8 @@ bool SocketRow::overlaps(const Address& address) const {
     return address.is_any() && (!address.v4 || local.v4);
 }
 
-// ---- reading -------------------------------------------------------------------------------------------------
+// ---- reading
+// -------------------------------------------------------------------------------------------------
 
 Result<std::vector<SocketRow>> socket_rows_from_netlink(std::uint16_t port, SocketStates states) {
     const UniqueFd netlink(socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
@@ -376,7 +390,8 @@ Result<std::vector<SocketRow>> socket_rows(std::uint16_t port, SocketStates stat
     return rows;
 }
 
-// ---- owners --------------------------------------------------------------------------------------------------
+// ---- owners
+// --------------------------------------------------------------------------------------------------
 
 std::optional<SocketOwner> find_owner(const std::set<std::uint64_t>& inodes,
                                       const std::function<bool()>& stop) {

@@ -1,7 +1,7 @@
 // The kernel's TCP sockets on one port, and the processes that own them.
 //
-// Read through NETLINK_SOCK_DIAG, which filters by port and state inside the kernel; where that is not available, from
-// /proc/net/tcp and tcp6.
+// Read through NETLINK_SOCK_DIAG, which filters by port and state inside the kernel; where that is
+// not available, from /proc/net/tcp and tcp6.
 //
 // Thread: any. Nothing here waits for anything; the walks through /proc end at the given time.
 #pragma once
@@ -35,9 +35,10 @@ struct Address {
 
 struct SocketRow {
     Address local;
-    bool v6_socket = false;   // an IPv6 socket; its local address may be a v4-mapped one
-    bool v6_only = false;     // known for listening sockets only, and not from /proc
-    std::uint8_t state = 0;   // TCP_LISTEN, TCP_TIME_WAIT, …; 13: bound, not listening (Linux 6.8 and later)
+    bool v6_socket = false;  // an IPv6 socket; its local address may be a v4-mapped one
+    bool v6_only = false;    // known for listening sockets only, and not from /proc
+    std::uint8_t state =
+        0;  // TCP_LISTEN, TCP_TIME_WAIT, …; 13: bound, not listening (Linux 6.8 and later)
     std::uint64_t inode = 0;  // 0: belongs to no process
 
     // A connection that is closing and belongs to no process.
@@ -59,11 +60,13 @@ struct SocketOwner {
     std::int32_t pid = 0;
     std::string name;
 };
-// Looks through /proc/*/fd, at this process first, until one of the sockets is found or stop() says so, asked before each
-// other process.
-std::optional<SocketOwner> find_owner(const std::set<std::uint64_t>& inodes, const std::function<bool()>& stop);
+// Looks through /proc/*/fd, at this process first, until one of the sockets is found or stop() says
+// so, asked before each other process.
+std::optional<SocketOwner> find_owner(const std::set<std::uint64_t>& inodes,
+                                      const std::function<bool()>& stop);
 
-// Those of the sockets that a process below `ancestor` holds. Processes that cannot be looked into hold none.
+// Those of the sockets that a process below `ancestor` holds. Processes that cannot be looked into
+// hold none.
 std::set<std::uint64_t> held_below(std::int32_t ancestor, const std::set<std::uint64_t>& inodes);
 
 // The inode of an open socket; 0 if it has none.

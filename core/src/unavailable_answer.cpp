@@ -13,11 +13,13 @@ constexpr std::size_t kMaxCause = 2000;
 constexpr int kMaxRefresh = 10;
 constexpr int kMaxRetryAfter = 86400;
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 bool same(std::string_view a, std::string_view b) {
-    return a.size() == b.size() &&
-           std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
+    return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
+                                              [](char x, char y) { return lower(x) == lower(y); });
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -50,7 +52,8 @@ int quality(std::string_view parameters) {
         }
         int thousandths = 0;
         int weight = 100;
-        for (std::size_t i = 2; i < value.size() && i < 5 && value[i] >= '0' && value[i] <= '9'; ++i) {
+        for (std::size_t i = 2; i < value.size() && i < 5 && value[i] >= '0' && value[i] <= '9';
+             ++i) {
             thousandths += (value[i] - '0') * weight;
             weight /= 10;
         }
@@ -133,17 +136,21 @@ std::string html_text(std::string_view text) {
 }
 
 std::string json_body(const PortAnswer& answer, std::string_view cause, int retry_after) {
-    return "{\"status\":\"unavailable\",\"state\":" + json_text(answer.state) + ",\"cause\":" + json_text(cause) +
-           ",\"retry_after\":" + std::to_string(retry_after) + "}\n";
+    return "{\"status\":\"unavailable\",\"state\":" + json_text(answer.state) +
+           ",\"cause\":" + json_text(cause) + ",\"retry_after\":" + std::to_string(retry_after) +
+           "}\n";
 }
 
 std::string html_body(const PortAnswer& answer, std::string_view cause, int retry_after) {
     const std::string refresh = std::to_string(std::min(retry_after, kMaxRefresh));
     return "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-           "<meta http-equiv=\"refresh\" content=\"" + refresh + "\">"
+           "<meta http-equiv=\"refresh\" content=\"" +
+           refresh +
+           "\">"
            "<meta name=\"viewport\" content=\"width=device-width\">"
            "<title>Not available</title>"
-           "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:40em;margin:4em auto;padding:0 1em}"
+           "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:40em;margin:4em "
+           "auto;padding:0 1em}"
            "@media(prefers-color-scheme:dark){body{background:#1b1b1b;color:#ddd}}</style></head>\n"
            "<body><main><h1>The app is not available right now</h1>\n<p>State: <strong>" +
            html_text(answer.state) + "</strong></p>\n<p>" + html_text(cause) +
@@ -153,13 +160,15 @@ std::string html_body(const PortAnswer& answer, std::string_view cause, int retr
 }  // namespace
 
 bool request_head_complete(std::string_view received) {
-    return received.find("\r\n\r\n") != std::string_view::npos || received.find("\n\n") != std::string_view::npos;
+    return received.find("\r\n\r\n") != std::string_view::npos ||
+           received.find("\n\n") != std::string_view::npos;
 }
 
 bool is_whole_request(std::string_view received) {
     // The first blank line is the end of what was received.
     const auto end = std::min(received.find("\r\n\r\n"), received.find("\n\n"));
-    if (end == std::string_view::npos || received.substr(end).find_first_not_of("\r\n") != std::string_view::npos) {
+    if (end == std::string_view::npos ||
+        received.substr(end).find_first_not_of("\r\n") != std::string_view::npos) {
         return false;
     }
     const auto length = header(received, "content-length");
@@ -177,7 +186,8 @@ AnswerForm answer_form(std::string_view request_head) {
         return form;
     }
     const auto accept = header(request_head, "accept");
-    form.json = wanted(accept, "application/json", "application/*") > wanted(accept, "text/html", "text/*");
+    form.json =
+        wanted(accept, "application/json", "application/*") > wanted(accept, "text/html", "text/*");
     return form;
 }
 
@@ -190,12 +200,13 @@ std::string unavailable_response(const PortAnswer& answer, AnswerForm form) {
     }
     const std::string body =
         form.json ? json_body(answer, cause, retry_after) : html_body(answer, cause, retry_after);
-    std::string out = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: " + std::to_string(retry_after) +
-                      "\r\nConnection: close\r\nCache-Control: no-store\r\nContent-Type: " +
-                      (form.json ? "application/json" : "text/html; charset=utf-8") +
-                      "\r\nContent-Security-Policy: default-src 'none'; style-src 'unsafe-inline'"
-                      "\r\nX-Content-Type-Options: nosniff\r\nContent-Length: " +
-                      std::to_string(body.size()) + "\r\n\r\n";
+    std::string out =
+        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: " + std::to_string(retry_after) +
+        "\r\nConnection: close\r\nCache-Control: no-store\r\nContent-Type: " +
+        (form.json ? "application/json" : "text/html; charset=utf-8") +
+        "\r\nContent-Security-Policy: default-src 'none'; style-src 'unsafe-inline'"
+        "\r\nX-Content-Type-Options: nosniff\r\nContent-Length: " +
+        std::to_string(body.size()) + "\r\n\r\n";
     if (form.body) {
         out += body;
     }

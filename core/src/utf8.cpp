@@ -9,7 +9,9 @@ unsigned byte_at(std::string_view text, std::size_t at) {
     return static_cast<unsigned char>(text[at]);
 }
 
-bool is_continuation(std::string_view text, std::size_t at) { return (byte_at(text, at) & 0xc0U) == 0x80U; }
+bool is_continuation(std::string_view text, std::size_t at) {
+    return (byte_at(text, at) & 0xc0U) == 0x80U;
+}
 
 // By the first byte; 0 for a byte that begins nothing.
 std::size_t announced_length(unsigned first) {
@@ -41,7 +43,9 @@ bool second_fits(unsigned first, unsigned second) {
     }
 }
 
-bool is_plain(unsigned byte) { return (byte >= 0x20 && byte < 0x7f) || byte == '\t'; }
+bool is_plain(unsigned byte) {
+    return (byte >= 0x20 && byte < 0x7f) || byte == '\t';
+}
 
 }  // namespace
 

@@ -171,6 +171,7 @@ int mcp_command(const Options& options, core::UniqueFd out) {
 #ifdef STEWARD_SANITIZED
     std::thread thread([&server] { server.run(); });
     const int code = session.wait();
+    session.halt();
     server.stop();
     thread.join();
     return code;

@@ -31,6 +31,8 @@ namespace {
 
 // How long the last lines may take to be written once the tree is empty.
 constexpr core::Duration kFlushTime = std::chrono::milliseconds(60);
+// How long the first start waits for the state folder; a disk that hangs does not keep the app down.
+constexpr core::Duration kFolderTime = std::chrono::seconds(1);
 
 sigset_t ending_signals() {
     sigset_t set;
@@ -231,6 +233,9 @@ void Session::Impl::ensure_folder(std::function<void()> then) {
     if (std::exchange(folder_wanted, true)) {
         return;
     }
+    loop.arm(loop.now() + kFolderTime, [this] {
+        folder_ready(core::Error{"the state folder " + StateFolder::base_folder() + " does not answer"});
+    });
     log_loop.post([this] {
         auto made = std::make_shared<core::Result<StateFolder>>(StateFolder::create(StateFolder::base_folder()));
         std::string trouble;
@@ -247,7 +252,9 @@ void Session::Impl::ensure_folder(std::function<void()> then) {
 }
 
 void Session::Impl::folder_ready(core::Result<StateFolder> made) {
-    folder_done = true;
+    if (std::exchange(folder_done, true)) {
+        return;  // Too late, or in time and this is the timer.
+    }
     if (made) {
         folder.emplace(std::move(*made));
         log_file = folder->path() + "/steward.log";
@@ -297,11 +304,15 @@ void Session::Impl::changed() {
 
 Session::Session(Setup setup) : impl_(std::make_unique<Impl>(std::move(setup))) {}
 
-Session::~Session() {
-    impl_->loop.stop();
-    impl_->log_loop.stop();
-    impl_->loop_thread.join();
-    impl_->log_thread.join();
+Session::~Session() { halt(); }
+
+void Session::halt() {
+    if (impl_->loop_thread.joinable()) {
+        impl_->loop.stop();
+        impl_->log_loop.stop();
+        impl_->loop_thread.join();
+        impl_->log_thread.join();
+    }
 }
 
 std::string Session::prepare_plugins() {

@@ -55,13 +55,16 @@ class Session {
     void log(core::Severity severity, const std::string& source, const std::string& text);
     // Ends the session: the app's tree, then the process with exit code 0. `at_once`: without a grace time.
     void end(const std::string& reason, bool at_once = false);
-    // Runs last, on the thread that calls it, before the process ends: `last(deadline_passed)` may flush. Set before serving.
+    // `last` is called on the loop's thread when the tree is gone: it writes what is left to say, wherever it likes, and calls
+    // `done`; the process does not wait for it longer than 60 ms.
     void on_end(std::function<void(std::function<void()> done)> last);
     // Called on the loop's thread after each change of the status, and for each event.
     void on_change(std::function<void()> changed);
 
     // Waits for the end. Only a sanitizer build returns (the exit code); others leave the process from the loop's thread.
     int wait();
+    // Ends the threads of a session that is over (sanitizer builds). Nothing of it may be used any more.
+    void halt();
 
     // Blocks the signals that end a session in this thread and those that it starts. Main thread, first thing.
     static void block_signals();

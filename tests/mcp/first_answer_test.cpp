@@ -18,7 +18,7 @@ TEST_CASE("smoke", "[mcp]") {
     steward.close_stdin();
     const auto t = Clock::now();
     const auto end = steward.wait_exit();
-    WARN(std::chrono::duration<double, std::milli>(end.at - t).count());
+    WARN((end.at - t).count());
     CHECK(end.code == 0);
     CHECK(steward.left().empty());
     CHECK(steward.error_output() == "");

@@ -9,11 +9,13 @@ using core::Duration;
 using core::PortAnswer;
 using core::Verdict;
 
-// ---- Journal ---------------------------------------------------------------------------------------------------
+// ---- Journal
+// ---------------------------------------------------------------------------------------------------
 
 int Journal::count(const std::string& beginning) const {
-    return static_cast<int>(std::count_if(lines.begin(), lines.end(),
-                                          [&](const std::string& line) { return line.rfind(beginning, 0) == 0; }));
+    return static_cast<int>(std::count_if(lines.begin(), lines.end(), [&](const std::string& line) {
+        return line.rfind(beginning, 0) == 0;
+    }));
 }
 
 std::size_t Journal::find(const std::string& beginning, std::size_t from) const {
@@ -25,7 +27,8 @@ std::size_t Journal::find(const std::string& beginning, std::size_t from) const 
     return lines.size();
 }
 
-// ---- FakeGuardian ----------------------------------------------------------------------------------------------
+// ---- FakeGuardian
+// ----------------------------------------------------------------------------------------------
 
 void FakeGuardian::spawn(core::SpawnRequest request) {
     journal_.add("spawn " + std::to_string(request.generation));
@@ -102,7 +105,8 @@ void FakeGuardian::empty() {
     }
 }
 
-// ---- FakePort --------------------------------------------------------------------------------------------------
+// ---- FakePort
+// --------------------------------------------------------------------------------------------------
 
 core::Status FakePort::attempt(const char* verb, std::uint16_t port) {
     journal_.add(std::string(verb) + " " + std::to_string(port));
@@ -123,7 +127,9 @@ core::Status FakePort::take(const std::string&, std::uint16_t port) {
     return status;
 }
 
-core::Status FakePort::test(const std::string&, std::uint16_t port) { return attempt("test", port); }
+core::Status FakePort::test(const std::string&, std::uint16_t port) {
+    return attempt("test", port);
+}
 
 int FakePort::listener() {
     journal_.add("listener");
@@ -159,7 +165,8 @@ std::string FakePort::stranger_on(std::uint16_t, std::int32_t) {
     return stranger;
 }
 
-// ---- FakeStrategies --------------------------------------------------------------------------------------------
+// ---- FakeStrategies
+// --------------------------------------------------------------------------------------------
 
 void FakeStrategies::later(std::function<void()> task) {
     if (answer_takes == Duration{}) {
@@ -169,7 +176,8 @@ void FakeStrategies::later(std::function<void()> task) {
     }
 }
 
-void FakeStrategies::propose_ports(const core::PortQuestion& question, std::function<void(core::PortProposal)> answer) {
+void FakeStrategies::propose_ports(const core::PortQuestion& question,
+                                   std::function<void(core::PortProposal)> answer) {
     journal_.add("ask port " + std::to_string(question.attempt));
     port_questions.push_back(question);
     if (hold_proposals) {
@@ -181,9 +189,11 @@ void FakeStrategies::propose_ports(const core::PortQuestion& question, std::func
         proposal = std::move(proposals.front());
         proposals.pop_front();
     } else {
-        for (unsigned port = question.first; port <= question.last && proposal.candidates.size() < proposal_size; ++port) {
+        for (unsigned port = question.first;
+             port <= question.last && proposal.candidates.size() < proposal_size; ++port) {
             const auto candidate = static_cast<std::uint16_t>(port);
-            if (!std::binary_search(question.excluded.begin(), question.excluded.end(), candidate)) {
+            if (!std::binary_search(question.excluded.begin(), question.excluded.end(),
+                                    candidate)) {
                 proposal.candidates.push_back(candidate);
             }
         }
@@ -207,7 +217,8 @@ void FakeStrategies::decide_restart(const core::RestartQuestion& question,
     later([answer = std::move(answer), decision] { answer(decision); });
 }
 
-void FakeStrategies::probe(const core::ProbeQuestion& question, std::function<void(core::ProbeAnswer)> answer) {
+void FakeStrategies::probe(const core::ProbeQuestion& question,
+                           std::function<void(core::ProbeAnswer)> answer) {
     journal_.add("probe " + std::to_string(question.attempt));
     if (probe_answer_) {
         journal_.breach("a probe while one is in flight");
@@ -229,8 +240,9 @@ void FakeStrategies::cancel_probe() {
 void FakeStrategies::answer_probe(Verdict verdict, std::string detail, std::string instance_id) {
     auto answer = std::move(probe_answer_);
     probe_answer_ = nullptr;
-    scheduler_.post([answer = std::move(answer), reply = core::ProbeAnswer{verdict, std::move(detail),
-                                                                           std::move(instance_id)}] { answer(reply); });
+    scheduler_.post([answer = std::move(answer),
+                     reply = core::ProbeAnswer{verdict, std::move(detail),
+                                               std::move(instance_id)}] { answer(reply); });
 }
 
 void FakeStrategies::release_decision(core::RestartAnswer answer) {
@@ -245,7 +257,8 @@ void FakeStrategies::release_proposal(core::PortProposal answer) {
     held(std::move(answer));
 }
 
-void FakeStrategies::sample(const core::MetricsQuestion& question, std::function<void(std::vector<core::Metric>)> answer) {
+void FakeStrategies::sample(const core::MetricsQuestion& question,
+                            std::function<void(std::vector<core::Metric>)> answer) {
     journal_.add("sample");
     metrics_questions.push_back(question);
     std::vector<core::Metric> metrics;
@@ -256,7 +269,8 @@ void FakeStrategies::sample(const core::MetricsQuestion& question, std::function
     later([answer = std::move(answer), metrics = std::move(metrics)] { answer(metrics); });
 }
 
-// ---- FakeOutput, FakeOs ----------------------------------------------------------------------------------------
+// ---- FakeOutput, FakeOs
+// ----------------------------------------------------------------------------------------
 
 core::Result<core::OutputCapture::Pipes> FakeOutput::open(std::uint64_t generation) {
     journal_.add("open output " + std::to_string(generation));
@@ -270,9 +284,8 @@ void FakeOutput::last_line(std::uint64_t generation, std::function<void(std::str
     journal_.add("last line " + std::to_string(generation));
     const auto found = lines.find(generation);
     scheduler_.arm(scheduler_.now() + line_takes,
-                   [answer = std::move(answer), line = found == lines.end() ? std::string() : found->second] {
-                       answer(line);
-                   });
+                   [answer = std::move(answer),
+                    line = found == lines.end() ? std::string() : found->second] { answer(line); });
 }
 
 core::WallTime FakeOs::wall() {
@@ -286,7 +299,8 @@ void FakeOs::watch_folder(const std::string& folder, std::function<void(std::str
     changed_ = folder.empty() ? nullptr : std::move(changed);
 }
 
-// ---- FakeWorld -------------------------------------------------------------------------------------------------
+// ---- FakeWorld
+// -------------------------------------------------------------------------------------------------
 
 FakeWorld::FakeWorld() = default;
 
@@ -337,7 +351,9 @@ void FakeWorld::begin(const core::SpawnRequest& request) {
     after(current_.exec_takes, [this] {
         healthy_at_ = scheduler.now() + current_.healthy_after.value_or(Duration{});
         if (current_.ends_after) {
-            after(*current_.ends_after, [this] { end({current_.ends_by_signal, current_.end_code, {}, {}}); });
+            after(*current_.ends_after, [this] {
+                end({current_.ends_by_signal, current_.end_code, {}, {}});
+            });
         }
         guardian.started();
     });
@@ -383,17 +399,20 @@ void FakeWorld::end(core::Exited exited) {
 void FakeWorld::answer(const core::ProbeQuestion& question) {
     const auto reply = [this](Verdict verdict, std::string detail) {
         if (strategies.probing()) {
-            strategies.answer_probe(verdict, std::move(detail), strategies.probe_questions.back().instance_id);
+            strategies.answer_probe(verdict, std::move(detail),
+                                    strategies.probe_questions.back().instance_id);
         }
     };
     const auto attempt = strategies.probe_questions.size();
     const bool in_time = current_.healthy_after && healthy_at_ <= question.deadline && !hangs;
-    const auto at = in_time ? std::max(scheduler.now() + std::chrono::milliseconds(1), healthy_at_) : question.deadline;
+    const auto at = in_time ? std::max(scheduler.now() + std::chrono::milliseconds(1), healthy_at_)
+                            : question.deadline;
     after(at - scheduler.now(), [this, attempt, in_time, reply] {
         if (attempt != strategies.probe_questions.size()) {
             return;  // Cancelled, and another has been asked since.
         }
-        in_time ? reply(Verdict::kHealthy, "GET /health: 200") : reply(Verdict::kUnhealthy, "GET /health: no answer in time");
+        in_time ? reply(Verdict::kHealthy, "GET /health: 200")
+                : reply(Verdict::kUnhealthy, "GET /health: no answer in time");
     });
 }
 

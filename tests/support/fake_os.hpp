@@ -1,12 +1,14 @@
-// Fakes of everything that core/os.hpp names, on a VirtualScheduler: a service runs on them without a process and without
-// real time.
+// Fakes of everything that core/os.hpp names, on a VirtualScheduler: a service runs on them without
+// a process and without real time.
 //
-// Two ways to drive them. By hand: the test calls world.guardian.started(), exited(), empty() and answers the questions that
-// the fakes keep. By plan: with world.play(plan) each spawned app behaves as its AppPlan says, until the next play(). Faults
-// (late or missing answers, failing calls) are members that can be set at any time, so that a seeded schedule can set them.
+// Two ways to drive them. By hand: the test calls world.guardian.started(), exited(), empty() and
+// answers the questions that the fakes keep. By plan: with world.play(plan) each spawned app
+// behaves as its AppPlan says, until the next play(). Faults (late or missing answers, failing
+// calls) are members that can be set at any time, so that a seeded schedule can set them.
 //
-// Each fake writes what it was asked to do into one journal, in order, and breaches of its contract into `breaches`.
-// One thread, like the scheduler. No callback comes from inside the call that it answers.
+// Each fake writes what it was asked to do into one journal, in order, and breaches of its contract
+// into `breaches`. One thread, like the scheduler. No callback comes from inside the call that it
+// answers.
 #pragma once
 #include <cstdint>
 #include <deque>
@@ -25,7 +27,8 @@
 
 namespace steward::tests {
 
-// What the fakes were asked to do ("spawn 1", "terminate", "answer stopped"), and what broke their contract.
+// What the fakes were asked to do ("spawn 1", "terminate", "answer stopped"), and what broke their
+// contract.
 struct Journal {
     std::vector<std::string> lines;
     std::vector<std::string> breaches;
@@ -42,21 +45,26 @@ struct Journal {
 // How one instance behaves.
 struct AppPlan {
     using Duration = core::Duration;
-    std::optional<core::SpawnFailed> spawn_error;                      // it cannot be started at all
-    Duration exec_takes = std::chrono::milliseconds(2);                // from the order to `started`
-    std::optional<Duration> healthy_after = std::chrono::milliseconds(50);  // from `started`; none: it hangs
-    std::optional<Duration> ends_after;                                // from `started`; none: it lives
+    std::optional<core::SpawnFailed> spawn_error;        // it cannot be started at all
+    Duration exec_takes = std::chrono::milliseconds(2);  // from the order to `started`
+    std::optional<Duration> healthy_after =
+        std::chrono::milliseconds(50);   // from `started`; none: it hangs
+    std::optional<Duration> ends_after;  // from `started`; none: it lives
     bool ends_by_signal = false;
-    int end_code = 1;                                                  // exit code or signal of that end
-    std::string last_line;                                             // on stderr, at that end
-    std::optional<Duration> term_takes = std::chrono::milliseconds(20);  // SIGTERM -> exit 0; none: ignored
-    std::optional<Duration> kill_takes = std::chrono::milliseconds(1);   // SIGKILL -> empty tree; none: unkillable
-    bool leaves_children = false;  // after its end the tree is empty only when it is killed; else it is empty at once
+    int end_code = 1;       // exit code or signal of that end
+    std::string last_line;  // on stderr, at that end
+    std::optional<Duration> term_takes =
+        std::chrono::milliseconds(20);  // SIGTERM -> exit 0; none: ignored
+    std::optional<Duration> kill_takes =
+        std::chrono::milliseconds(1);  // SIGKILL -> empty tree; none: unkillable
+    bool leaves_children =
+        false;  // after its end the tree is empty only when it is killed; else it is empty at once
 };
 
 class FakeGuardian final : public core::GuardianLink {
   public:
-    FakeGuardian(VirtualScheduler& scheduler, Journal& journal) : scheduler_(scheduler), journal_(journal) {}
+    FakeGuardian(VirtualScheduler& scheduler, Journal& journal)
+        : scheduler_(scheduler), journal_(journal) {}
 
     void listen(core::GuardianEvents events) override { events_ = std::move(events); }
     void spawn(core::SpawnRequest request) override;
@@ -138,36 +146,45 @@ class FakePort final : public core::PortKeeper {
     core::PortAnswer last_answer_;
 };
 
-// Answers from queues; with an empty queue: ports upwards from `first`, RESTART after 250 ms, no metrics. A probe is kept
-// until the test or the plan answers it.
+// Answers from queues; with an empty queue: ports upwards from `first`, RESTART after 250 ms, no
+// metrics. A probe is kept until the test or the plan answers it.
 class FakeStrategies final : public core::Strategies {
   public:
-    FakeStrategies(VirtualScheduler& scheduler, Journal& journal) : scheduler_(scheduler), journal_(journal) {}
+    FakeStrategies(VirtualScheduler& scheduler, Journal& journal)
+        : scheduler_(scheduler), journal_(journal) {}
 
-    void propose_ports(const core::PortQuestion& question, std::function<void(core::PortProposal)> answer) override;
-    void decide_restart(const core::RestartQuestion& question, std::function<void(core::RestartAnswer)> answer) override;
-    void probe(const core::ProbeQuestion& question, std::function<void(core::ProbeAnswer)> answer) override;
+    void propose_ports(const core::PortQuestion& question,
+                       std::function<void(core::PortProposal)> answer) override;
+    void decide_restart(const core::RestartQuestion& question,
+                        std::function<void(core::RestartAnswer)> answer) override;
+    void probe(const core::ProbeQuestion& question,
+               std::function<void(core::ProbeAnswer)> answer) override;
     void cancel_probe() override;
-    void sample(const core::MetricsQuestion& question, std::function<void(std::vector<core::Metric>)> answer) override;
+    void sample(const core::MetricsQuestion& question,
+                std::function<void(std::vector<core::Metric>)> answer) override;
     std::map<std::string, std::string> names() const override { return plugin_names; }
 
     // ---- scripts ----
     std::deque<core::PortProposal> proposals;
     std::size_t proposal_size = 8;  // of the default answer
     std::deque<core::RestartAnswer> decisions;
-    core::RestartAnswer default_decision{core::DecisionAction::kRestart, std::chrono::milliseconds(250), "by default"};
+    core::RestartAnswer default_decision{core::DecisionAction::kRestart,
+                                         std::chrono::milliseconds(250), "by default"};
     std::deque<std::vector<core::Metric>> samples;
     core::Duration answer_takes{};  // of every answer but the probe's
     bool hold_decisions = false;    // kept until release_decision()
     bool hold_proposals = false;
-    std::map<std::string, std::string> plugin_names{
-        {"health", "fake_health 1.0"}, {"restart", "fake_restart 1.0"}, {"port", "fake_port 1.0"}, {"metrics", "none"}};
+    std::map<std::string, std::string> plugin_names{{"health", "fake_health 1.0"},
+                                                    {"restart", "fake_restart 1.0"},
+                                                    {"port", "fake_port 1.0"},
+                                                    {"metrics", "none"}};
     std::function<void(const core::ProbeQuestion&)> on_probe;
 
     // ---- by hand ----
     bool probing() const { return static_cast<bool>(probe_answer_); }
     // Precondition: probing(). The answer comes from the loop, as the real one does.
-    void answer_probe(core::Verdict verdict, std::string detail = "GET /health: 200", std::string instance_id = {});
+    void answer_probe(core::Verdict verdict, std::string detail = "GET /health: 200",
+                      std::string instance_id = {});
     void release_decision(core::RestartAnswer answer);
     void release_proposal(core::PortProposal answer);
 
@@ -189,7 +206,8 @@ class FakeStrategies final : public core::Strategies {
 
 class FakeOutput final : public core::OutputCapture {
   public:
-    FakeOutput(VirtualScheduler& scheduler, Journal& journal) : scheduler_(scheduler), journal_(journal) {}
+    FakeOutput(VirtualScheduler& scheduler, Journal& journal)
+        : scheduler_(scheduler), journal_(journal) {}
 
     core::Result<Pipes> open(std::uint64_t generation) override;
     void last_line(std::uint64_t generation, std::function<void(std::string)> answer) override;
@@ -205,7 +223,8 @@ class FakeOutput final : public core::OutputCapture {
 
 class FakeOs final : public core::Os {
   public:
-    FakeOs(VirtualScheduler& scheduler, Journal& journal) : scheduler_(scheduler), journal_(journal) {}
+    FakeOs(VirtualScheduler& scheduler, Journal& journal)
+        : scheduler_(scheduler), journal_(journal) {}
 
     core::WallTime wall() override;
     std::uint64_t entropy() override { return ++entropy_state_ * 0x9e3779b97f4a7c15ULL; }
@@ -220,8 +239,8 @@ class FakeOs final : public core::Os {
     bool watching() const { return static_cast<bool>(changed_); }
     void seed(std::uint64_t seed) { entropy_state_ = seed; }
 
-    std::set<std::int32_t> frozen;       // processes that are stopped or zombies
-    core::Duration wall_jump{};          // somebody has set the clock
+    std::set<std::int32_t> frozen;  // processes that are stopped or zombies
+    core::Duration wall_jump{};     // somebody has set the clock
 
   private:
     VirtualScheduler& scheduler_;
@@ -256,7 +275,7 @@ class FakeWorld {
     std::function<void(const core::Event&)> on_event;
     std::deque<AppPlan> plans;
     // Faults of the app that runs, to be set at any time.
-    bool hangs = false;   // answers no probe
+    bool hangs = false;  // answers no probe
     bool ignores_term = false;
 
   private:

@@ -39,7 +39,8 @@ std::optional<TimerName> MachineInvariants::next_timer() const {
 }
 
 bool MachineInvariants::any_armed() const {
-    return std::any_of(timers_.begin(), timers_.end(), [](const auto& timer) { return timer.has_value(); });
+    return std::any_of(timers_.begin(), timers_.end(),
+                       [](const auto& timer) { return timer.has_value(); });
 }
 
 std::string MachineInvariants::check(const Input& input, TimePoint now, const Step& step) {
@@ -57,10 +58,12 @@ std::string MachineInvariants::check(const Input& input, TimePoint now, const St
     return violation_;
 }
 
-// ---- the books -------------------------------------------------------------------------------------------------
+// ---- the books
+// -------------------------------------------------------------------------------------------------
 
 void MachineInvariants::take_input(const Input& input, TimePoint now) {
-    if (std::holds_alternative<StartRequested>(input) || std::holds_alternative<RestartRequested>(input)) {
+    if (std::holds_alternative<StartRequested>(input) ||
+        std::holds_alternative<RestartRequested>(input)) {
         start_allowed_ = !exit_requested_;
     } else if (std::holds_alternative<StopRequested>(input)) {
         start_allowed_ = false;
@@ -99,12 +102,15 @@ void MachineInvariants::take_input(const Input& input, TimePoint now) {
     }
 }
 
-void MachineInvariants::take_action(const Action& action, TimePoint now, const MachineState& after) {
-    require(!finished_ || std::holds_alternative<Emit>(action) || std::holds_alternative<Disarm>(action),
+void MachineInvariants::take_action(const Action& action, TimePoint now,
+                                    const MachineState& after) {
+    require(!finished_ || std::holds_alternative<Emit>(action) ||
+                std::holds_alternative<Disarm>(action),
             "after Finish there is nothing left to do, but an order was given");
     if (const auto* spawn = std::get_if<Spawn>(&action)) {
         check_spawn(after);
-        require(spawn->generation == after.generation, "Spawn names another generation than the state");
+        require(spawn->generation == after.generation,
+                "Spawn names another generation than the state");
     } else if (const auto* search = std::get_if<SearchPort>(&action)) {
         require(start_allowed_, "a port is searched though nothing may start");
         require(!tree_, "a port is searched while something of the last tree may exist");
@@ -141,9 +147,11 @@ void MachineInvariants::take_action(const Action& action, TimePoint now, const M
 void MachineInvariants::check_spawn(const MachineState& after) {
     require(!tree_, "invariant 1: Spawn while something of the last tree may exist");
     require(start_allowed_, "invariant 2: Spawn after a stop, and no start was requested since");
-    require(after.state == State::kStarting && after.tree, "Spawn, but the state is not starting with a tree");
+    require(after.state == State::kStarting && after.tree,
+            "Spawn, but the state is not starting with a tree");
     require(config_.port_mode == PortMode::kNone || after.port != 0, "Spawn without a port");
-    require(!answers_itself(after, TimePoint{}), "Spawn while the supervisor itself answers on the port");
+    require(!answers_itself(after, TimePoint{}),
+            "Spawn while the supervisor itself answers on the port");
     tree_ = true;
 }
 
@@ -162,29 +170,37 @@ void MachineInvariants::take_event(const Event& event, TimePoint now) {
 void MachineInvariants::check_start_event(const Event& event, TimePoint now) {
     const std::string origin = field(event, "origin");
     other_ports_ = origin == "other_port" ? other_ports_ + 1 : 0;
-    require(start_allowed_, "invariant 2: a start begins after a stop, and none was requested since");
-    require(other_ports_ <= config_.startup_ports, "invariant 3: more starts on other ports than startup_ports");
+    require(start_allowed_,
+            "invariant 2: a start begins after a stop, and none was requested since");
+    require(other_ports_ <= config_.startup_ports,
+            "invariant 3: more starts on other ports than startup_ports");
     if (origin == "automatic") {
-        require(allowed_from_.has_value(), "invariant 3: an automatic start without a RESTART of the strategy");
-        require(!allowed_from_ || now >= *allowed_from_, "invariant 3: an automatic start sooner than the strategy said");
+        require(allowed_from_.has_value(),
+                "invariant 3: an automatic start without a RESTART of the strategy");
+        require(!allowed_from_ || now >= *allowed_from_,
+                "invariant 3: an automatic start sooner than the strategy said");
         allowed_from_.reset();
     } else if (origin == "half_open") {
-        require(half_open_from_ && now >= *half_open_from_, "invariant 3: a half-open start too soon");
+        require(half_open_from_ && now >= *half_open_from_,
+                "invariant 3: a half-open start too soon");
         half_open_from_.reset();
     } else {
-        require(origin == "client" || origin == "request" || origin == "other_port" || origin == "files_changed",
+        require(origin == "client" || origin == "request" || origin == "other_port" ||
+                    origin == "files_changed",
                 "a start of unknown origin");
     }
 }
 
-// ---- the checks ------------------------------------------------------------------------------------------------
+// ---- the checks
+// ------------------------------------------------------------------------------------------------
 
 void MachineInvariants::check_transition(TimePoint now, const MachineState& after) {
     require(!after.cause.empty(), "invariant 5: a state without a cause");
     if (after.state != before_.state) {
         require(after.since == now, "a transition that does not say since when");
     } else {
-        require(after.since == before_.since || after.since == now, "`since` moved to another time than the present");
+        require(after.since == before_.since || after.since == now,
+                "`since` moved to another time than the present");
     }
     require(after.epoch >= before_.epoch, "the epoch went back");
     require(after.generation >= before_.generation && after.generation <= before_.generation + 1,
@@ -210,7 +226,8 @@ void MachineInvariants::check_late_answer(const Input& input, const Step& step) 
         late = voided->epoch != before_.epoch;
     }
     if (late) {
-        require(step.actions.empty() && step.state.state == before_.state && step.state.epoch == before_.epoch,
+        require(step.actions.empty() && step.state.state == before_.state &&
+                    step.state.epoch == before_.epoch,
                 "a late answer was not dropped");
     }
 }
@@ -227,7 +244,8 @@ void MachineInvariants::check_wait(const MachineState& s) {
             break;
         case State::kStarting:
             require(s.tree, "starting without a tree");
-            require(is_armed(TimerName::kStartup), "invariant 4: starting without the start-up timer");
+            require(is_armed(TimerName::kStartup),
+                    "invariant 4: starting without the start-up timer");
             require(s.pid == 0 || s.probing || is_armed(TimerName::kProbe),
                     "invariant 4: starting, spawned, and neither a probe nor its timer");
             break;
@@ -244,18 +262,22 @@ void MachineInvariants::check_wait(const MachineState& s) {
             break;
         case State::kDeciding:
             require(s.question != MachineState::Question::kNone, "deciding without a question");
-            require(s.decision.has_value() || port_question_ == s.epoch || restart_question_ == s.epoch,
-                    "invariant 4: deciding, and no question with this epoch is open");
+            require(
+                s.decision.has_value() || port_question_ == s.epoch || restart_question_ == s.epoch,
+                "invariant 4: deciding, and no question with this epoch is open");
             require(!s.decision || s.tree, "decided, nothing to wait for, and still deciding");
-            require(!s.tree || is_armed(TimerName::kKill), "invariant 4: the tree is waited for without a timer");
+            require(!s.tree || is_armed(TimerName::kKill),
+                    "invariant 4: the tree is waited for without a timer");
             break;
         case State::kBackingOff:
             require(!s.tree, "backing off with a tree");
-            require(armed(TimerName::kBackoff) == s.next_start_at, "invariant 4: backing off without its timer");
+            require(armed(TimerName::kBackoff) == s.next_start_at,
+                    "invariant 4: backing off without its timer");
             break;
         case State::kDegraded:
             require(!s.tree, "degraded with a tree");
-            require(armed(TimerName::kDegraded) == s.next_start_at, "invariant 4: degraded without its timer");
+            require(armed(TimerName::kDegraded) == s.next_start_at,
+                    "invariant 4: degraded without its timer");
             break;
         case State::kUnkillable:
             require(s.tree, "unkillable, but the tree is empty");
@@ -267,19 +289,24 @@ void MachineInvariants::check_exit_deadline(TimePoint now, const MachineState& s
     if (!exit_requested_ || finished_) {
         return;
     }
-    const auto end = killed_at_ ? *killed_at_ + config_.exit_kill_timeout : exit_at_ + config_.exit_timeout;
+    const auto end =
+        killed_at_ ? *killed_at_ + config_.exit_kill_timeout : exit_at_ + config_.exit_timeout;
     const auto next = next_timer();
-    require(next.has_value() && *timers_[index(*next)] <= std::max(end, now), "the session's end has no timer within its deadline");
+    require(next.has_value() && *timers_[index(*next)] <= std::max(end, now),
+            "the session's end has no timer within its deadline");
     require(s.tree, "the session's end waits though the tree is empty");
 }
 
 void MachineInvariants::check_values(const MachineState& s) {
-    require(!s.healthy || (s.state == State::kRunning && s.pid != 0), "healthy, but not a running process");
+    require(!s.healthy || (s.state == State::kRunning && s.pid != 0),
+            "healthy, but not a running process");
     require(s.history.size() <= kHistoryLimit, "the history is longer than its limit");
-    require(!s.probing || ((s.state == State::kStarting || s.state == State::kRunning) && s.pid != 0),
-            "probing without a process to probe");
+    require(
+        !s.probing || ((s.state == State::kStarting || s.state == State::kRunning) && s.pid != 0),
+        "probing without a process to probe");
     require(s.pid == 0 || s.tree, "a process without a tree");
-    require(!s.probing || probe_ == s.epoch, "the probe in flight has another epoch than the state");
+    require(!s.probing || probe_ == s.epoch,
+            "the probe in flight has another epoch than the state");
 }
 
 }  // namespace steward::tests

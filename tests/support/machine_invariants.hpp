@@ -1,8 +1,10 @@
-// MachineInvariants: watches a state machine step by step and says which promise of machine.hpp a step has broken.
+// MachineInvariants: watches a state machine step by step and says which promise of machine.hpp a
+// step has broken.
 //
-// It keeps its own books from inputs and actions alone (armed timers, the open question, whether a start is allowed, what the
-// restart strategy has said), so that an error in the machine's state does not hide itself. Knows no test framework: unit
-// tests, the random walk and the simulation use it.
+// It keeps its own books from inputs and actions alone (armed timers, the open question, whether a
+// start is allowed, what the restart strategy has said), so that an error in the machine's state
+// does not hide itself. Knows no test framework: unit tests, the random walk and the simulation use
+// it.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -23,8 +25,8 @@ class MachineInvariants {
     MachineInvariants(const core::MachineConfig& config, const core::MachineState& initial)
         : config_(config), before_(Brief::of(initial)) {}
 
-    // Call after each step, with the input, its time and the result. Empty: every invariant holds; otherwise the first one
-    // that is broken, with its numbers.
+    // Call after each step, with the input, its time and the result. Empty: every invariant holds;
+    // otherwise the first one that is broken, with its numbers.
     std::string check(const core::Input& input, TimePoint now, const core::Step& step);
 
     // As replayed from Arm and Disarm; a timer that was given as an input is no longer armed.
@@ -33,7 +35,8 @@ class MachineInvariants {
     bool finished() const { return finished_; }
 
   private:
-    // What is compared before and after; the whole state is too large to be copied millions of times.
+    // What is compared before and after; the whole state is too large to be copied millions of
+    // times.
     struct Brief {
         State state{};
         TimePoint since{};
@@ -77,19 +80,19 @@ class MachineInvariants {
     std::string violation_;
     std::array<std::optional<TimePoint>, core::kTimerCount> timers_{};
 
-    bool tree_ = false;            // by Spawn, TreeEmpty and SpawnFailed alone
-    bool start_allowed_ = false;   // no stop since the last request to start
+    bool tree_ = false;           // by Spawn, TreeEmpty and SpawnFailed alone
+    bool start_allowed_ = false;  // no stop since the last request to start
     bool exit_requested_ = false;
     bool finished_ = false;
     TimePoint exit_at_{};
     std::optional<TimePoint> killed_at_;  // first SIGKILL of the session's end
     std::optional<std::uint64_t> port_question_;
     std::optional<std::uint64_t> restart_question_;
-    std::uint64_t probe_ = 0;      // epoch of the last probe
+    std::uint64_t probe_ = 0;  // epoch of the last probe
     TimePoint asked_at_{};
     // An automatic start that the restart strategy has allowed and that has not been made.
     std::optional<TimePoint> allowed_from_;
-    int other_ports_ = 0;          // starts on another port in a row
+    int other_ports_ = 0;  // starts on another port in a row
     std::optional<TimePoint> half_open_from_;
 };
 

@@ -11,7 +11,9 @@ constexpr std::uint64_t kTaskLimit = 1'000'000;
 
 }  // namespace
 
-void VirtualScheduler::post(Task task) { posted_.push_back(std::move(task)); }
+void VirtualScheduler::post(Task task) {
+    posted_.push_back(std::move(task));
+}
 
 core::TimerId VirtualScheduler::arm(TimePoint at, Task task) {
     const core::TimerId id = ++last_id_;
@@ -32,7 +34,9 @@ bool VirtualScheduler::watch(int fd, core::Interest, Ready ready) {
     return true;
 }
 
-void VirtualScheduler::unwatch(int fd) { watched_.erase(fd); }
+void VirtualScheduler::unwatch(int fd) {
+    watched_.erase(fd);
+}
 
 bool VirtualScheduler::make_ready(int fd, bool readable, bool writable) {
     const auto found = watched_.find(fd);

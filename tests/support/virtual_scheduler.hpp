@@ -1,7 +1,8 @@
 // VirtualScheduler: the Scheduler on a clock that stands still until the test moves it.
 //
-// Deterministic: tasks run in the order in which they were posted, then timers by their time and, at the same time, in the
-// order in which they were armed. Nothing runs inside post(), arm() or watch(). One thread: the test's.
+// Deterministic: tasks run in the order in which they were posted, then timers by their time and,
+// at the same time, in the order in which they were armed. Nothing runs inside post(), arm() or
+// watch(). One thread: the test's.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -37,11 +38,13 @@ class VirtualScheduler final : public core::Scheduler {
     void advance_to(TimePoint until);
     // Moves to the next timer and runs what is due then. False: there is none, nothing has changed.
     bool run_next();
-    // Lets the time pass until nothing is posted and no timer is armed. False: there still was something after `limit`.
+    // Lets the time pass until nothing is posted and no timer is armed. False: there still was
+    // something after `limit`.
     bool run_until_idle(Duration limit);
     // Lets the time pass, timer by timer, until done() says so. False: it did not within `limit`.
     bool run_until(const std::function<bool()>& done, Duration limit);
-    // The thread of the loop does not run for this long: time passes, and what was due meanwhile is late.
+    // The thread of the loop does not run for this long: time passes, and what was due meanwhile is
+    // late.
     void stall(Duration by) { now_ += by; }
 
     // A watched descriptor has become ready. False: it is not watched.

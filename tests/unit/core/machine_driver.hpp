@@ -1,4 +1,5 @@
-// MachineDriver: calls step() for a test, keeps the time and the timers, and checks the invariants after every step.
+// MachineDriver: calls step() for a test, keeps the time and the timers, and checks the invariants
+// after every step.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -14,53 +15,56 @@
 
 namespace steward::tests {
 
-using namespace std::chrono_literals;
-using namespace core;  // Test code: every name in it is the machine's.
-
-inline MachineConfig own_bind_config() {
-    MachineConfig config;
-    config.port_mode = PortMode::kOwnBind;
+inline core::MachineConfig own_bind_config() {
+    core::MachineConfig config;
+    config.port_mode = core::PortMode::kOwnBind;
     return config;
 }
 
 class MachineDriver {
   public:
-    explicit MachineDriver(MachineConfig config = {}) : config_(config), invariants_(config, state_) {}
+    explicit MachineDriver(core::MachineConfig config = {})
+        : config_(config), invariants_(config, state_) {}
 
-    const MachineState& s() const { return state_; }
-    const MachineConfig& config() const { return config_; }
-    TimePoint now() const { return now_; }
-    State state() const { return state_.state; }
+    const core::MachineState& s() const { return state_; }
+    const core::MachineConfig& config() const { return config_; }
+    core::TimePoint now() const { return now_; }
+    core::State state() const { return state_.state; }
     const std::string& cause() const { return state_.cause; }
-    std::optional<TimePoint> armed(TimerName timer) const { return invariants_.armed(timer); }
+    std::optional<core::TimePoint> armed(core::TimerName timer) const {
+        return invariants_.armed(timer);
+    }
     // From now until the timer; zero if it is not armed (never a value that a test expects).
-    Duration until(TimerName timer) const { return armed(timer) ? *armed(timer) - now_ : Duration{}; }
+    core::Duration until(core::TimerName timer) const {
+        return armed(timer) ? *armed(timer) - now_ : core::Duration{};
+    }
 
     // One step. What it did is in actions() until the next feed() or advance().
-    MachineDriver& feed(const Input& input) {
+    MachineDriver& feed(const core::Input& input) {
         actions_.clear();
         step_once(input);
         return *this;
     }
     // Lets the time pass; armed timers fire at their time.
-    MachineDriver& advance(Duration by) {
+    MachineDriver& advance(core::Duration by) {
         actions_.clear();
-        const TimePoint end = now_ + by;
-        for (auto next = invariants_.next_timer(); next && *armed(*next) <= end; next = invariants_.next_timer()) {
+        const core::TimePoint end = now_ + by;
+        for (auto next = invariants_.next_timer(); next && *armed(*next) <= end;
+             next = invariants_.next_timer()) {
             now_ = std::max(now_, *armed(*next));
-            step_once(TimerFired{*next});
+            step_once(core::TimerFired{*next});
         }
         now_ = end;
         return *this;
     }
     // Time passes and no timer fires: the loop was late.
-    MachineDriver& stall(Duration by) {
+    MachineDriver& stall(core::Duration by) {
         now_ += by;
         return *this;
     }
 
     // ---- what happened ----
-    const std::vector<Action>& actions() const { return actions_; }
+    const std::vector<core::Action>& actions() const { return actions_; }
     template <class A>
     int count() const {
         int n = 0;
@@ -80,10 +84,10 @@ class MachineDriver {
         return A{};
     }
     // Events of this name in the last step or advance().
-    std::vector<Event> events(EventName name) const {
-        std::vector<Event> found;
+    std::vector<core::Event> events(core::EventName name) const {
+        std::vector<core::Event> found;
         for (const auto& action : actions_) {
-            const auto* emit = std::get_if<Emit>(&action);
+            const auto* emit = std::get_if<core::Emit>(&action);
             if (emit && emit->event.name == name) {
                 found.push_back(emit->event);
             }
@@ -92,27 +96,39 @@ class MachineDriver {
     }
 
     // ---- the world ----
-    MachineDriver& start(Origin origin = Origin::kClient) { return feed(StartRequested{"a client came", origin}); }
-    MachineDriver& stop() { return feed(StopRequested{"stopped by flask_stop"}); }
-    MachineDriver& restart() { return feed(RestartRequested{"restarted by flask_restart"}); }
-    MachineDriver& end(bool at_once = false) { return feed(ExitRequested{"stdin was closed", at_once}); }
-    MachineDriver& port(std::uint16_t port = 5000) { return feed(PortFound{state_.epoch, port, {}, "proposed by test"}); }
-    MachineDriver& no_port() { return feed(PortNotFound{state_.epoch, "no port can be had: tried 100 ports from 5000", {}}); }
-    MachineDriver& spawned(std::int32_t pid = 100) { return feed(Spawned{pid}); }
-    MachineDriver& probe(Verdict verdict, std::string detail = "GET /health: 200") {
-        return feed(ProbeResult{state_.epoch, verdict, std::move(detail)});
+    MachineDriver& start(core::Origin origin = core::Origin::kClient) {
+        return feed(core::StartRequested{"a client came", origin});
     }
-    MachineDriver& code(int code, std::string line = {}) { return feed(Exited{false, code, std::move(line), {}}); }
-    MachineDriver& signal(int number) { return feed(Exited{true, number, {}, {}}); }
-    MachineDriver& empty() { return feed(TreeEmpty{}); }
-    MachineDriver& decide(DecisionAction action, Duration delay = 250ms) {
-        return feed(Decided{state_.epoch, action, delay, "because the policy says so"});
+    MachineDriver& stop() { return feed(core::StopRequested{"stopped by flask_stop"}); }
+    MachineDriver& restart() { return feed(core::RestartRequested{"restarted by flask_restart"}); }
+    MachineDriver& end(bool at_once = false) {
+        return feed(core::ExitRequested{"stdin was closed", at_once});
+    }
+    MachineDriver& port(std::uint16_t port = 5000) {
+        return feed(core::PortFound{state_.epoch, port, {}, "proposed by test"});
+    }
+    MachineDriver& no_port() {
+        return feed(
+            core::PortNotFound{state_.epoch, "no port can be had: tried 100 ports from 5000", {}});
+    }
+    MachineDriver& spawned(std::int32_t pid = 100) { return feed(core::Spawned{pid}); }
+    MachineDriver& probe(core::Verdict verdict, std::string detail = "GET /health: 200") {
+        return feed(core::ProbeResult{state_.epoch, verdict, std::move(detail)});
+    }
+    MachineDriver& code(int code, std::string line = {}) {
+        return feed(core::Exited{false, code, std::move(line), {}});
+    }
+    MachineDriver& signal(int number) { return feed(core::Exited{true, number, {}, {}}); }
+    MachineDriver& empty() { return feed(core::TreeEmpty{}); }
+    MachineDriver& decide(core::DecisionAction action,
+                          core::Duration delay = std::chrono::milliseconds(250)) {
+        return feed(core::Decided{state_.epoch, action, delay, "because the policy says so"});
     }
 
     // ---- the way to a state ----
     MachineDriver& to_starting() {
         start();
-        if (state() == State::kDeciding) {
+        if (state() == core::State::kDeciding) {
             port();
         }
         spawned();
@@ -120,7 +136,7 @@ class MachineDriver {
     }
     MachineDriver& to_running() {
         to_starting();
-        probe(Verdict::kHealthy);
+        probe(core::Verdict::kHealthy);
         return *this;
     }
     MachineDriver& to_unhealthy() {
@@ -134,14 +150,14 @@ class MachineDriver {
         empty();
         return *this;
     }
-    MachineDriver& to_backing_off(Duration delay = 250ms) {
+    MachineDriver& to_backing_off(core::Duration delay = std::chrono::milliseconds(250)) {
         to_deciding();
-        decide(DecisionAction::kRestart, delay);
+        decide(core::DecisionAction::kRestart, delay);
         return *this;
     }
     MachineDriver& to_degraded() {
         to_deciding();
-        decide(DecisionAction::kGiveUp);
+        decide(core::DecisionAction::kGiveUp);
         return *this;
     }
     MachineDriver& to_stopping() {
@@ -164,60 +180,63 @@ class MachineDriver {
     MachineDriver& fail_probes(int n) {
         for (int i = 0; i < n; ++i) {
             if (!state_.probing) {
-                advance(until(TimerName::kProbe));
+                advance(until(core::TimerName::kProbe));
             }
-            probe(Verdict::kUnhealthy, "GET /health: no answer within 2 s");
+            probe(core::Verdict::kUnhealthy, "GET /health: no answer within 2 s");
         }
         return *this;
     }
     // Brings the machine into this state.
-    MachineDriver& to(State target) {
+    MachineDriver& to(core::State target) {
         switch (target) {
-            case State::kStopped:
+            case core::State::kStopped:
                 return *this;
-            case State::kStarting:
+            case core::State::kStarting:
                 return to_starting();
-            case State::kRunning:
+            case core::State::kRunning:
                 return to_running();
-            case State::kUnhealthy:
+            case core::State::kUnhealthy:
                 return to_unhealthy();
-            case State::kDeciding:
+            case core::State::kDeciding:
                 return to_deciding();
-            case State::kBackingOff:
+            case core::State::kBackingOff:
                 return to_backing_off();
-            case State::kStopping:
+            case core::State::kStopping:
                 return to_stopping();
-            case State::kDegraded:
+            case core::State::kDegraded:
                 return to_degraded();
-            case State::kMisconfigured:
+            case core::State::kMisconfigured:
                 return to_misconfigured();
-            case State::kUnkillable:
+            case core::State::kUnkillable:
                 return to_unkillable();
         }
         return *this;
     }
 
   private:
-    void step_once(const Input& input) {
-        Step result = step(config_, std::move(state_), input, now_);
+    void step_once(const core::Input& input) {
+        core::Step result = core::step(config_, std::move(state_), input, now_);
         const std::string violation = invariants_.check(input, now_, result);
         state_ = std::move(result.state);
         for (auto& action : result.actions) {
             actions_.push_back(std::move(action));
         }
-        INFO("input " << input.index() << ", state " << to_string(state_.state) << ": " << state_.cause);
+        INFO("input " << input.index() << ", state " << core::to_string(state_.state) << ": "
+                      << state_.cause);
         REQUIRE(violation == "");
     }
 
-    MachineConfig config_;
-    MachineState state_;
-    TimePoint now_ = TimePoint{} + 1000s;
+    core::MachineConfig config_;
+    core::MachineState state_;
+    core::TimePoint now_ = core::TimePoint{} + std::chrono::seconds(1000);
     MachineInvariants invariants_;
-    std::vector<Action> actions_;
+    std::vector<core::Action> actions_;
 };
 
-constexpr State kAllStates[] = {State::kStopped,   State::kStarting, State::kRunning,  State::kUnhealthy,
-                                State::kDeciding,  State::kBackingOff, State::kStopping, State::kDegraded,
-                                State::kMisconfigured, State::kUnkillable};
+constexpr core::State kAllStates[] = {core::State::kStopped,       core::State::kStarting,
+                                      core::State::kRunning,       core::State::kUnhealthy,
+                                      core::State::kDeciding,      core::State::kBackingOff,
+                                      core::State::kStopping,      core::State::kDegraded,
+                                      core::State::kMisconfigured, core::State::kUnkillable};
 
 }  // namespace steward::tests

@@ -2,6 +2,10 @@
 #include "machine_driver.hpp"
 
 namespace steward::tests {
+
+using namespace std::chrono_literals;
+using namespace core;
+
 namespace {
 
 bool at_rest(State state) {
@@ -29,18 +33,25 @@ TEST_CASE("the session ends at once where nothing lives", "[machine][exit]") {
     }
 }
 
-TEST_CASE("the session's end while a port is searched, or a decision is open, starts nothing", "[machine][exit]") {
+TEST_CASE("the session's end while a port is searched, or a decision is open, starts nothing",
+          "[machine][exit]") {
     MachineDriver driver;
-    SECTION("port") { driver.start(); }
-    SECTION("restart") { driver.to_deciding(); }
+    SECTION("port") {
+        driver.start();
+    }
+    SECTION("restart") {
+        driver.to_deciding();
+    }
     const auto epoch = driver.s().epoch;
     driver.end();
     CHECK(driver.count<Finish>() == 1);
-    driver.feed(PortFound{epoch, 5000, {}, "late"}).feed(Decided{epoch, DecisionAction::kRestart, 0ms, "late"});
+    driver.feed(PortFound{epoch, 5000, {}, "late"})
+        .feed(Decided{epoch, DecisionAction::kRestart, 0ms, "late"});
     CHECK(driver.state() == State::kStopped);
 }
 
-TEST_CASE("the session's end gives 800 ms, then SIGKILL, and ends when the tree is empty", "[machine][exit]") {
+TEST_CASE("the session's end gives 800 ms, then SIGKILL, and ends when the tree is empty",
+          "[machine][exit]") {
     const auto state = GENERATE(State::kStarting, State::kRunning);
     MachineDriver driver;
     driver.to(state).end();
@@ -85,9 +96,10 @@ TEST_CASE("an end that is at once from the start kills at once", "[machine][exit
     }
 }
 
-TEST_CASE("whatever lives at the exit deadline is named, in every state, once, within 920 ms", "[machine][exit]") {
-    const auto state = GENERATE(State::kStarting, State::kRunning, State::kUnhealthy, State::kDeciding, State::kStopping,
-                                State::kUnkillable);
+TEST_CASE("whatever lives at the exit deadline is named, in every state, once, within 920 ms",
+          "[machine][exit]") {
+    const auto state = GENERATE(State::kStarting, State::kRunning, State::kUnhealthy,
+                                State::kDeciding, State::kStopping, State::kUnkillable);
     MachineDriver driver;
     state == State::kDeciding ? driver.to_running().signal(9) : driver.to(state);
     REQUIRE(driver.state() == state);
@@ -110,11 +122,16 @@ TEST_CASE("whatever lives at the exit deadline is named, in every state, once, w
     }
 }
 
-TEST_CASE("an app that ends just before the exit deadline does not move the deadline", "[machine][exit]") {
+TEST_CASE("an app that ends just before the exit deadline does not move the deadline",
+          "[machine][exit]") {
     MachineDriver driver;
     driver.to_running().end();
-    SECTION("after SIGKILL") { driver.advance(919ms).signal(9).advance(1ms); }
-    SECTION("before SIGKILL") { driver.advance(799ms).code(0).advance(121ms); }
+    SECTION("after SIGKILL") {
+        driver.advance(919ms).signal(9).advance(1ms);
+    }
+    SECTION("before SIGKILL") {
+        driver.advance(799ms).code(0).advance(121ms);
+    }
     SECTION("with a second signal in between") {
         driver.advance(850ms).end(/*at_once=*/true).advance(50ms).signal(9).advance(20ms);
     }

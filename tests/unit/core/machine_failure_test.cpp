@@ -3,7 +3,11 @@
 
 namespace steward::tests {
 
-TEST_CASE("a crash is killed to the last process, decided, waited for and answered by a start", "[machine][restart]") {
+using namespace std::chrono_literals;
+using namespace core;
+
+TEST_CASE("a crash is killed to the last process, decided, waited for and answered by a start",
+          "[machine][restart]") {
     MachineDriver driver;
     driver.to_running().advance(3s);
     driver.probe(Verdict::kHealthy).signal(11);
@@ -25,7 +29,8 @@ TEST_CASE("a crash is killed to the last process, decided, waited for and answer
     CHECK(driver.s().restarts == 1);
     CHECK(driver.s().generation == 2);
     driver.spawned(101).probe(Verdict::kHealthy);
-    CHECK(driver.cause() == "healthy: GET /health: 200; restarted after: killed by signal 11 (SIGSEGV)");
+    CHECK(driver.cause() ==
+          "healthy: GET /health: 200; restarted after: killed by signal 11 (SIGSEGV)");
 }
 
 TEST_CASE("a decision that comes before the tree is empty waits for it", "[machine][restart]") {
@@ -146,7 +151,8 @@ TEST_CASE("degraded is tried after 60 s, doubling to 10 min", "[machine][degrade
     }
 }
 
-TEST_CASE("the doubling ends when the policy restarts again, or somebody starts it", "[machine][degraded]") {
+TEST_CASE("the doubling ends when the policy restarts again, or somebody starts it",
+          "[machine][degraded]") {
     MachineDriver driver;
     driver.to_degraded().advance(60s).spawned();
     SECTION("the policy") {
@@ -165,9 +171,15 @@ TEST_CASE("the doubling ends when the policy restarts again, or somebody starts 
 TEST_CASE("degraded is left by a start, a restart and changed files", "[machine][degraded]") {
     MachineDriver driver;
     driver.to_degraded();
-    SECTION("start") { driver.start(Origin::kRequest); }
-    SECTION("restart") { driver.restart(); }
-    SECTION("changed files") { driver.feed(FilesChanged{"app.py changed"}); }
+    SECTION("start") {
+        driver.start(Origin::kRequest);
+    }
+    SECTION("restart") {
+        driver.restart();
+    }
+    SECTION("changed files") {
+        driver.feed(FilesChanged{"app.py changed"});
+    }
     CHECK(driver.state() == State::kStarting);
     CHECK(driver.s().restarts == 0);
     CHECK_FALSE(driver.armed(TimerName::kDegraded));
@@ -183,15 +195,18 @@ TEST_CASE("exit codes 78, 126 and 127 are misconfigured at any time", "[machine]
     CHECK(driver.count<AskRestart>() == 0);
     driver.empty();
     CHECK(driver.state() == State::kMisconfigured);
-    CHECK(driver.cause() == "exit code " + std::to_string(code) + ": no flask for this interpreter");
+    CHECK(driver.cause() ==
+          "exit code " + std::to_string(code) + ": no flask for this interpreter");
     driver.advance(24h);
     CHECK(driver.state() == State::kMisconfigured);
     CHECK(driver.s().restarts == 0);
 }
 
-TEST_CASE("a broken program is misconfigured before its first healthy answer, a crash after it", "[machine][misconfigured]") {
-    const std::string line = GENERATE("SyntaxError: invalid syntax", "IndentationError: unexpected indent",
-                                      "ImportError: cannot import name 'x'", "ModuleNotFoundError: No module named 'flask'");
+TEST_CASE("a broken program is misconfigured before its first healthy answer, a crash after it",
+          "[machine][misconfigured]") {
+    const std::string line = GENERATE(
+        "SyntaxError: invalid syntax", "IndentationError: unexpected indent",
+        "ImportError: cannot import name 'x'", "ModuleNotFoundError: No module named 'flask'");
     MachineDriver before;
     before.to_starting().code(1, line).empty();
     CHECK(before.state() == State::kMisconfigured);
@@ -205,7 +220,8 @@ TEST_CASE("a broken program is misconfigured before its first healthy answer, a 
     CHECK(other_code.state() == State::kDeciding);
 }
 
-TEST_CASE("without probes a broken program is misconfigured within its start-up time", "[machine][misconfigured]") {
+TEST_CASE("without probes a broken program is misconfigured within its start-up time",
+          "[machine][misconfigured]") {
     MachineConfig config;
     config.health_enabled = false;
     MachineDriver driver(config);
@@ -227,12 +243,19 @@ TEST_CASE("an exit code 1 with another last line is a crash", "[machine][misconf
     CHECK(driver.cause() == "exit code 1: ZeroDivisionError: division by zero");
 }
 
-TEST_CASE("misconfigured is left by a start, a restart and changed files", "[machine][misconfigured]") {
+TEST_CASE("misconfigured is left by a start, a restart and changed files",
+          "[machine][misconfigured]") {
     MachineDriver driver;
     driver.to_misconfigured();
-    SECTION("start") { driver.start(Origin::kRequest); }
-    SECTION("restart") { driver.restart(); }
-    SECTION("changed files") { driver.feed(FilesChanged{"the app's files changed: app.py"}); }
+    SECTION("start") {
+        driver.start(Origin::kRequest);
+    }
+    SECTION("restart") {
+        driver.restart();
+    }
+    SECTION("changed files") {
+        driver.feed(FilesChanged{"the app's files changed: app.py"});
+    }
     CHECK(driver.state() == State::kStarting);
     CHECK(driver.count<Spawn>() == 1);
     CHECK(driver.s().restarts == 0);
@@ -262,7 +285,8 @@ TEST_CASE("the last exit is kept with its cause and what else is known", "[machi
     CHECK(driver.s().pid == 0);
 }
 
-TEST_CASE("a tree that SIGKILL does not empty is unkillable, and decided about once it is empty", "[machine][unkillable]") {
+TEST_CASE("a tree that SIGKILL does not empty is unkillable, and decided about once it is empty",
+          "[machine][unkillable]") {
     MachineDriver driver;
     driver.to_running().signal(9);
     driver.decide(DecisionAction::kRestart, 0ms).advance(5s);
@@ -277,7 +301,8 @@ TEST_CASE("a tree that SIGKILL does not empty is unkillable, and decided about o
     CHECK(driver.state() == State::kStarting);
 }
 
-TEST_CASE("an EMPTY that comes before the app was reported as started is not believed", "[machine]") {
+TEST_CASE("an EMPTY that comes before the app was reported as started is not believed",
+          "[machine]") {
     MachineDriver driver;
     driver.start().port().empty();
     CHECK(driver.state() == State::kStarting);

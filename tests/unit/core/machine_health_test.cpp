@@ -3,7 +3,11 @@
 
 namespace steward::tests {
 
-TEST_CASE("a running app is probed at the interval, counted from the start of the probe before", "[machine][health]") {
+using namespace std::chrono_literals;
+using namespace core;
+
+TEST_CASE("a running app is probed at the interval, counted from the start of the probe before",
+          "[machine][health]") {
     MachineDriver driver;
     driver.to_running().advance(5s);
     const auto probe = driver.last<StartProbe>();
@@ -12,7 +16,8 @@ TEST_CASE("a running app is probed at the interval, counted from the start of th
     CHECK(driver.until(TimerName::kProbe) == 3500ms);
 }
 
-TEST_CASE("a probe that took longer than the interval is followed by the next at once", "[machine][health]") {
+TEST_CASE("a probe that took longer than the interval is followed by the next at once",
+          "[machine][health]") {
     MachineDriver driver;
     driver.to_running().advance(5s);
     driver.stall(7s).probe(Verdict::kHealthy);
@@ -30,7 +35,8 @@ TEST_CASE("three failures in a row make it unhealthy", "[machine][health]") {
     CHECK(driver.state() == State::kUnhealthy);
     CHECK(driver.count<Terminate>() == 1);
     CHECK(driver.until(TimerName::kShutdown) == 10s);
-    CHECK(driver.cause() == "3 failed health checks in a row, the last: GET /health: no answer within 2 s");
+    CHECK(driver.cause() ==
+          "3 failed health checks in a row, the last: GET /health: no answer within 2 s");
     CHECK(driver.events(EventName::kServiceUnhealthy).size() == 1);
     CHECK(driver.s().history.back().kind == STEWARD_EV_HEALTH);
     CHECK(driver.s().history.back().code == 3);
@@ -39,7 +45,8 @@ TEST_CASE("three failures in a row make it unhealthy", "[machine][health]") {
     driver.empty();
     CHECK(driver.state() == State::kDeciding);
     CHECK(driver.count<AskRestart>() == 1);
-    CHECK(driver.s().history.size() == 1);  // The exit that we made ourselves is no failure of its own.
+    CHECK(driver.s().history.size() ==
+          1);  // The exit that we made ourselves is no failure of its own.
 }
 
 TEST_CASE("a healthy answer forgives the failures before it", "[machine][health]") {
@@ -56,7 +63,8 @@ TEST_CASE("UNKNOWN never counts, for or against the app", "[machine][health]") {
     MachineDriver driver;
     driver.to_running().fail_probes(2);
     for (int i = 0; i < 50; ++i) {
-        driver.advance(driver.until(TimerName::kProbe)).probe(Verdict::kUnknown, "no descriptor left");
+        driver.advance(driver.until(TimerName::kProbe))
+            .probe(Verdict::kUnknown, "no descriptor left");
         REQUIRE(driver.state() == State::kRunning);
     }
     CHECK(driver.s().failures == 2);
@@ -119,7 +127,8 @@ TEST_CASE("the policy is told how long it had been healthy without a break", "[m
     CHECK(event.at == driver.now());
 }
 
-TEST_CASE("SIGKILL follows when SIGTERM has not ended an unhealthy app in time", "[machine][health]") {
+TEST_CASE("SIGKILL follows when SIGTERM has not ended an unhealthy app in time",
+          "[machine][health]") {
     MachineDriver driver;
     driver.to_unhealthy();
     driver.advance(9999ms);

@@ -3,6 +3,9 @@
 
 namespace steward::tests {
 
+using namespace std::chrono_literals;
+using namespace core;
+
 // After a stop is acknowledged nothing may start, whatever comes late.
 static void check_nothing_starts(MachineDriver& driver) {
     const auto generation = driver.s().generation;
@@ -30,7 +33,8 @@ TEST_CASE("a stop is acknowledged in every state and nothing starts after it", "
             driver.empty();
         }
         CHECK(driver.state() == State::kStopped);
-        CHECK(driver.cause() == (state == State::kStopped ? "not started yet" : "stopped by flask_stop"));
+        CHECK(driver.cause() ==
+              (state == State::kStopped ? "not started yet" : "stopped by flask_stop"));
         check_nothing_starts(driver);
     }
 }
@@ -62,7 +66,8 @@ TEST_CASE("a stop before the order to spawn was answered waits for the answer", 
     }
 }
 
-TEST_CASE("a stop wins over a decision that is open, and over one that has come", "[machine][stop]") {
+TEST_CASE("a stop wins over a decision that is open, and over one that has come",
+          "[machine][stop]") {
     MachineDriver driver;
     driver.to_running().signal(9);
     const bool decided = GENERATE(true, false);
@@ -128,7 +133,10 @@ TEST_CASE("a start while it is taken down follows once the tree is empty", "[mac
     CHECK(driver.s().port == 5000);
 }
 
-TEST_CASE("a start while deciding is made at once, or when the tree is empty, and the decision is dropped", "[machine][start]") {
+TEST_CASE(
+    "a start while deciding is made at once, or when the tree is empty, and the decision is "
+    "dropped",
+    "[machine][start]") {
     MachineDriver driver;
     driver.to_running().signal(9);
     const auto epoch = driver.s().epoch;
@@ -137,7 +145,9 @@ TEST_CASE("a start while deciding is made at once, or when the tree is empty, an
         CHECK(driver.state() == State::kStopping);
         driver.feed(Decided{epoch, DecisionAction::kGiveUp, 0ms, "late"}).empty();
     }
-    SECTION("without") { driver.empty().start(Origin::kRequest); }
+    SECTION("without") {
+        driver.empty().start(Origin::kRequest);
+    }
     CHECK(driver.state() == State::kStarting);
     driver.feed(Decided{epoch, DecisionAction::kGiveUp, 0ms, "late"});
     CHECK(driver.state() == State::kStarting);
@@ -154,9 +164,15 @@ TEST_CASE("a stop after a start that had to wait wins", "[machine][stop]") {
 
 TEST_CASE("a start while it starts, runs or searches a port changes nothing", "[machine][start]") {
     MachineDriver driver;
-    SECTION("searching") { driver.start(); }
-    SECTION("starting") { driver.to_starting(); }
-    SECTION("running") { driver.to_running(); }
+    SECTION("searching") {
+        driver.start();
+    }
+    SECTION("starting") {
+        driver.to_starting();
+    }
+    SECTION("running") {
+        driver.to_running();
+    }
     const auto generation = driver.s().generation;
     const auto state = driver.state();
     driver.start(Origin::kRequest);
@@ -165,7 +181,8 @@ TEST_CASE("a start while it starts, runs or searches a port changes nothing", "[
     CHECK(driver.s().generation == generation);
 }
 
-TEST_CASE("a restart takes it down and starts it on the same port, outside the budget", "[machine][restart]") {
+TEST_CASE("a restart takes it down and starts it on the same port, outside the budget",
+          "[machine][restart]") {
     const auto state = GENERATE(State::kStarting, State::kRunning);
     MachineDriver driver;
     driver.to(state).restart();
@@ -182,7 +199,8 @@ TEST_CASE("a restart takes it down and starts it on the same port, outside the b
 }
 
 TEST_CASE("a restart in any other state is a start", "[machine][restart]") {
-    const auto state = GENERATE(State::kStopped, State::kBackingOff, State::kDegraded, State::kMisconfigured);
+    const auto state =
+        GENERATE(State::kStopped, State::kBackingOff, State::kDegraded, State::kMisconfigured);
     MachineDriver driver;
     driver.to(state).restart();
     CHECK(driver.s().generation == (state == State::kStopped ? 1U : 2U));
@@ -190,7 +208,8 @@ TEST_CASE("a restart in any other state is a start", "[machine][restart]") {
     CHECK(driver.s().restarts == 0);
 }
 
-TEST_CASE("a restart while it is taken down is a start once the tree is empty", "[machine][restart]") {
+TEST_CASE("a restart while it is taken down is a start once the tree is empty",
+          "[machine][restart]") {
     const auto state = GENERATE(State::kStopping, State::kUnhealthy, State::kUnkillable);
     MachineDriver driver;
     driver.to(state).restart();

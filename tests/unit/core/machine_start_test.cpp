@@ -2,6 +2,10 @@
 #include "machine_driver.hpp"
 
 namespace steward::tests {
+
+using namespace std::chrono_literals;
+using namespace core;
+
 namespace {
 
 std::string text_field(const Event& event, const std::string& name) {
@@ -40,7 +44,8 @@ TEST_CASE("the first start asks for a port before anything is spawned", "[machin
     CHECK(driver.s().generation == 1);
     CHECK(text_field(driver.events(EventName::kServiceStart).at(0), "origin") == "client");
 
-    driver.feed(PortFound{driver.s().epoch, 5001, {{5000, "in use by 77"}}, "proposed by port_sequential"});
+    driver.feed(
+        PortFound{driver.s().epoch, 5001, {{5000, "in use by 77"}}, "proposed by port_sequential"});
     CHECK(driver.state() == State::kStarting);
     CHECK(driver.count<Spawn>() == 1);
     CHECK(driver.s().port == 5001);
@@ -82,7 +87,8 @@ TEST_CASE("with --health none it is healthy as soon as it lives", "[machine][sta
     CHECK(driver.state() == State::kDeciding);
 }
 
-TEST_CASE("with the socket handed over one probe waits until the start-up deadline", "[machine][start]") {
+TEST_CASE("with the socket handed over one probe waits until the start-up deadline",
+          "[machine][start]") {
     MachineDriver driver;
     driver.start().port().advance(1s);
     driver.spawned();
@@ -93,7 +99,8 @@ TEST_CASE("with the socket handed over one probe waits until the start-up deadli
     CHECK(driver.count<StartProbe>() == 0);
 }
 
-TEST_CASE("the time that the search for a port took is not taken from the app's start-up time", "[machine][start]") {
+TEST_CASE("the time that the search for a port took is not taken from the app's start-up time",
+          "[machine][start]") {
     MachineDriver driver;
     driver.start().advance(40s);
     driver.port();
@@ -117,7 +124,8 @@ TEST_CASE("a healthy answer ends the start-up", "[machine][start]") {
     CHECK(driver.until(TimerName::kProbe) == 5s);
 }
 
-TEST_CASE("an app that binds for itself is probed after 25 ms growing to 500 ms", "[machine][start]") {
+TEST_CASE("an app that binds for itself is probed after 25 ms growing to 500 ms",
+          "[machine][start]") {
     MachineDriver driver(own_bind_config());
     driver.to_starting();
     const TimePoint ordered = driver.now();
@@ -133,16 +141,20 @@ TEST_CASE("an app that binds for itself is probed after 25 ms growing to 500 ms"
     CHECK(driver.state() == State::kRunning);
 }
 
-TEST_CASE("a probe of an app that binds for itself ends with the start-up time", "[machine][start]") {
+TEST_CASE("a probe of an app that binds for itself ends with the start-up time",
+          "[machine][start]") {
     MachineDriver driver(own_bind_config());
     driver.to_starting().advance(29s).probe(Verdict::kUnhealthy, "connection refused");
     driver.advance(25ms);
     CHECK(driver.last<StartProbe>().deadline == driver.now() - 29025ms + 30s);
 }
 
-TEST_CASE("a start-up time-out with the socket handed over goes to the restart policy, on the same port", "[machine][start]") {
+TEST_CASE(
+    "a start-up time-out with the socket handed over goes to the restart policy, on the same port",
+    "[machine][start]") {
     MachineDriver driver;
-    driver.to_starting().advance(30s).probe(Verdict::kUnhealthy, "GET /health: no answer within 30 s");
+    driver.to_starting().advance(30s).probe(Verdict::kUnhealthy,
+                                            "GET /health: no answer within 30 s");
     CHECK(driver.state() == State::kUnhealthy);
     CHECK(driver.count<Terminate>() == 1);
     CHECK(driver.cause() == "not healthy within 30 s: GET /health: no answer within 30 s");
@@ -157,7 +169,8 @@ TEST_CASE("a start-up time-out with the socket handed over goes to the restart p
     CHECK(driver.s().restarts == 1);
 }
 
-TEST_CASE("a start-up time-out of an app that binds for itself leads to another port", "[machine][start]") {
+TEST_CASE("a start-up time-out of an app that binds for itself leads to another port",
+          "[machine][start]") {
     MachineDriver driver(own_bind_config());
     driver.to_starting().advance(30s).probe(Verdict::kUnhealthy, "connection refused");
     CHECK(driver.state() == State::kUnhealthy);
@@ -169,7 +182,8 @@ TEST_CASE("a start-up time-out of an app that binds for itself leads to another 
     CHECK(int_field(driver.events(EventName::kPortSkipped).at(0), "port") == 5000);
 }
 
-TEST_CASE("a port that timed out is no failure in the restart policy's history", "[machine][start]") {
+TEST_CASE("a port that timed out is no failure in the restart policy's history",
+          "[machine][start]") {
     MachineDriver driver(own_bind_config());
     driver.to_starting().advance(30s).probe(Verdict::kUnhealthy, "connection refused");
     driver.signal(15).empty();
@@ -189,7 +203,8 @@ TEST_CASE("the start-up timer ends a start that no probe answers", "[machine][st
     CHECK(driver.count<Terminate>() == 1);
 }
 
-TEST_CASE("when no probe can be made at all, the start-up ends in running, without a restart", "[machine][start]") {
+TEST_CASE("when no probe can be made at all, the start-up ends in running, without a restart",
+          "[machine][start]") {
     MachineDriver driver;
     driver.to_starting();
     while (driver.state() == State::kStarting) {
@@ -197,7 +212,8 @@ TEST_CASE("when no probe can be made at all, the start-up ends in running, witho
         driver.probe(Verdict::kUnknown, "health_http is quarantined");
         REQUIRE(driver.events(EventName::kServiceUnhealthy).empty());
         if (driver.state() == State::kStarting) {
-            driver.advance(std::min(driver.until(TimerName::kProbe), driver.until(TimerName::kStartup)));
+            driver.advance(
+                std::min(driver.until(TimerName::kProbe), driver.until(TimerName::kStartup)));
         }
     }
     CHECK(driver.state() == State::kRunning);
@@ -210,7 +226,8 @@ TEST_CASE("when no probe can be made at all, the start-up ends in running, witho
     CHECK(driver.events(EventName::kServiceHealthy).size() == 1);
 }
 
-TEST_CASE("a probe that never comes back is no proof against the app when the start-up time ends", "[machine][start]") {
+TEST_CASE("a probe that never comes back is no proof against the app when the start-up time ends",
+          "[machine][start]") {
     MachineDriver driver;
     driver.to_starting().advance(31s);
     CHECK(driver.state() == State::kRunning);
@@ -219,7 +236,8 @@ TEST_CASE("a probe that never comes back is no proof against the app when the st
     CHECK(driver.s().history.empty());
 }
 
-TEST_CASE("a loop that slept through the end of the start-up gives the app time to answer", "[machine][start]") {
+TEST_CASE("a loop that slept through the end of the start-up gives the app time to answer",
+          "[machine][start]") {
     MachineDriver driver;
     driver.to_starting().advance(29s).stall(20s);
     SECTION("its probe is voided first") {
@@ -246,7 +264,9 @@ TEST_CASE("a loop that slept through the end of the start-up gives the app time 
     }
 }
 
-TEST_CASE("a refused port leads to other ports, three at most, then degraded with all of them named", "[machine][port]") {
+TEST_CASE(
+    "a refused port leads to other ports, three at most, then degraded with all of them named",
+    "[machine][port]") {
     MachineDriver driver(own_bind_config());
     driver.start();
     for (std::uint16_t port = 5000; port < 5003; ++port) {
@@ -277,7 +297,8 @@ TEST_CASE("a bind failure is told by the last line as well", "[machine][port]") 
     CHECK(driver.count<SearchPort>() == 1);
 }
 
-TEST_CASE("an app that has run and then ends with a bind failure is the restart policy's business", "[machine][port]") {
+TEST_CASE("an app that has run and then ends with a bind failure is the restart policy's business",
+          "[machine][port]") {
     MachineDriver driver(own_bind_config());
     driver.to_running().code(98).empty();
     CHECK(driver.count<SearchPort>() == 0);
@@ -299,7 +320,8 @@ TEST_CASE("without probes too a refused port leads to three others at most", "[m
     CHECK(driver.state() == State::kDegraded);
 }
 
-TEST_CASE("with the socket handed over a bind failure is a failure like any other", "[machine][port]") {
+TEST_CASE("with the socket handed over a bind failure is a failure like any other",
+          "[machine][port]") {
     MachineDriver driver;
     driver.to_starting().code(98);
     CHECK(driver.count<AskRestart>() == 1);
@@ -315,7 +337,8 @@ TEST_CASE("--startup-ports 0 tries no other port", "[machine][port]") {
     CHECK(driver.state() == State::kDegraded);
 }
 
-TEST_CASE("without any port it is degraded, the cause says why, and the half-open start asks again", "[machine][port]") {
+TEST_CASE("without any port it is degraded, the cause says why, and the half-open start asks again",
+          "[machine][port]") {
     MachineDriver driver;
     driver.start().no_port();
     CHECK(driver.state() == State::kDegraded);
@@ -348,9 +371,11 @@ TEST_CASE("the answer to an old port question is dropped", "[machine][port]") {
     CHECK(driver.s().port == 0);
 }
 
-TEST_CASE("a command that cannot be executed is misconfigured, not a crash", "[machine][misconfigured]") {
+TEST_CASE("a command that cannot be executed is misconfigured, not a crash",
+          "[machine][misconfigured]") {
     MachineDriver driver;
-    driver.start().port().feed(SpawnFailed{"cannot execute /nonexistent: No such file or directory", 2, false});
+    driver.start().port().feed(
+        SpawnFailed{"cannot execute /nonexistent: No such file or directory", 2, false});
     CHECK(driver.state() == State::kMisconfigured);
     CHECK(driver.cause() == "cannot execute /nonexistent: No such file or directory");
     CHECK(driver.events(EventName::kServiceMisconfigured).size() == 1);
@@ -359,7 +384,8 @@ TEST_CASE("a command that cannot be executed is misconfigured, not a crash", "[m
     CHECK(driver.state() == State::kMisconfigured);
 }
 
-TEST_CASE("a process that could not be made is a failure for the restart policy", "[machine][start]") {
+TEST_CASE("a process that could not be made is a failure for the restart policy",
+          "[machine][start]") {
     MachineDriver driver;
     driver.start().port().feed(SpawnFailed{"no process could be made", 11, true});
     CHECK(driver.state() == State::kDeciding);

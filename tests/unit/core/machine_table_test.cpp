@@ -2,6 +2,10 @@
 #include "machine_driver.hpp"
 
 namespace steward::tests {
+
+using namespace std::chrono_literals;
+using namespace core;
+
 namespace {
 
 // Each kind of input; where an answer carries an epoch, the right one and an old one.
@@ -21,7 +25,8 @@ std::vector<Input> all_inputs(std::uint64_t epoch) {
             inputs.push_back(ProbeResult{e, verdict, "detail"});
         }
         inputs.push_back(ProbeVoided{e});
-        for (const auto action : {DecisionAction::kRestart, DecisionAction::kStayDown, DecisionAction::kGiveUp}) {
+        for (const auto action :
+             {DecisionAction::kRestart, DecisionAction::kStayDown, DecisionAction::kGiveUp}) {
             inputs.push_back(Decided{e, action, 0ms, "why"});
             inputs.push_back(Decided{e, action, 5s, "why"});
             inputs.push_back(Decided{e, action, Duration::max(), "why"});
@@ -152,21 +157,24 @@ TEST_CASE("an unarmed timer's firing is survived in every state", "[machine][tab
     }
 }
 
-TEST_CASE("the supervisor itself answers in exactly the states in which no instance will soon", "[machine][port]") {
+TEST_CASE("the supervisor itself answers in exactly the states in which no instance will soon",
+          "[machine][port]") {
     struct Row {
         State state;
         bool answers;
     };
-    const auto row = GENERATE(Row{State::kStopped, true}, Row{State::kMisconfigured, true}, Row{State::kDegraded, true},
-                              Row{State::kUnkillable, true}, Row{State::kStarting, false}, Row{State::kRunning, false},
-                              Row{State::kUnhealthy, false}, Row{State::kDeciding, false}, Row{State::kStopping, false});
+    const auto row = GENERATE(
+        Row{State::kStopped, true}, Row{State::kMisconfigured, true}, Row{State::kDegraded, true},
+        Row{State::kUnkillable, true}, Row{State::kStarting, false}, Row{State::kRunning, false},
+        Row{State::kUnhealthy, false}, Row{State::kDeciding, false}, Row{State::kStopping, false});
     MachineDriver driver;
     driver.to(row.state);
     INFO(to_string(row.state));
     CHECK(answers_itself(driver.s(), driver.now()) == row.answers);
 }
 
-TEST_CASE("while backing off the supervisor answers until two seconds before the next start", "[machine][port]") {
+TEST_CASE("while backing off the supervisor answers until two seconds before the next start",
+          "[machine][port]") {
     MachineDriver driver;
     driver.to_backing_off(5s);
     CHECK(answers_itself(driver.s(), driver.now()));

@@ -1,5 +1,6 @@
-// A seeded random walk through the machine: a world of its own answers, crashes, hangs, is late and lies, and the invariants
-// are checked after every step. A failure prints its seed and the shortest schedule that was found to show it.
+// A seeded random walk through the machine: a world of its own answers, crashes, hangs, is late and
+// lies, and the invariants are checked after every step. A failure prints its seed and the shortest
+// schedule that was found to show it.
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -33,14 +34,16 @@ class Random {
 // One choice of the walk; what it means depends on the state it meets.
 using Gene = std::uint64_t;
 
-const char* const kInputNames[] = {"StartRequested", "StopRequested", "RestartRequested", "ExitRequested", "PortFound",
-                                   "PortNotFound",   "Spawned",       "SpawnFailed",      "Exited",        "TreeEmpty",
-                                   "ProbeResult",    "ProbeVoided",   "Decided",          "FilesChanged",  "TimerFired"};
+const char* const kInputNames[] = {
+    "StartRequested", "StopRequested", "RestartRequested", "ExitRequested", "PortFound",
+    "PortNotFound",   "Spawned",       "SpawnFailed",      "Exited",        "TreeEmpty",
+    "ProbeResult",    "ProbeVoided",   "Decided",          "FilesChanged",  "TimerFired"};
 static_assert(std::size(kInputNames) == std::variant_size_v<Input>);
 
 class Walk {
   public:
-    Walk(const MachineConfig& config, bool lies) : config_(config), lies_(lies), invariants_(config, state_) {}
+    Walk(const MachineConfig& config, bool lies)
+        : config_(config), lies_(lies), invariants_(config, state_) {}
 
     // One step chosen by the gene. Empty, or the invariant that it broke.
     std::string take(Gene gene) {
@@ -50,8 +53,9 @@ class Walk {
         state_ = std::move(result.state);
         follow(input, result.actions);
         if (log_) {
-            *log_ << "  " << to_ms(now_.time_since_epoch()) << " ms  " << kInputNames[input.index()] << " -> "
-                  << to_string(state_.state) << (state_.tree ? " (tree)" : "") << ": " << state_.cause << '\n';
+            *log_ << "  " << to_ms(now_.time_since_epoch()) << " ms  " << kInputNames[input.index()]
+                  << " -> " << to_string(state_.state) << (state_.tree ? " (tree)" : "") << ": "
+                  << state_.cause << '\n';
         }
         return violation;
     }
@@ -102,8 +106,10 @@ class Walk {
         }
         switch (possible[part(gene, 16, static_cast<std::uint32_t>(n))]) {
             case 0:
-                return part(gene, 32, 8) != 0 ? Input(Spawned{static_cast<std::int32_t>(++last_pid_)})
-                                              : Input(SpawnFailed{"it could not be spawned", 11, part(gene, 40, 2) == 0});
+                return part(gene, 32, 8) != 0
+                           ? Input(Spawned{static_cast<std::int32_t>(++last_pid_)})
+                           : Input(SpawnFailed{"it could not be spawned", 11,
+                                               part(gene, 40, 2) == 0});
             case 1:
                 return exited(gene);
             case 2:
@@ -117,22 +123,28 @@ class Walk {
 
     static Input exited(Gene gene) {
         static constexpr int kCodes[] = {0, 1, 3, 78, 98, 126, 127};
-        static const char* const kLines[] = {"", "ImportError: x", "Address already in use", "ValueError"};
+        static const char* const kLines[] = {"", "ImportError: x", "Address already in use",
+                                             "ValueError"};
         if (part(gene, 32, 3) == 0) {
             return Exited{true, 9, "", ""};
         }
         return Exited{false, kCodes[part(gene, 40, 7)], kLines[part(gene, 48, 4)], ""};
     }
     Input answer(Gene gene, std::uint64_t epoch) const {
-        const bool port = lies_ && part(gene, 56, 16) == 0 ? state_.question != MachineState::Question::kPort
-                                                           : state_.question == MachineState::Question::kPort;
+        const bool port = lies_ && part(gene, 56, 16) == 0
+                              ? state_.question != MachineState::Question::kPort
+                              : state_.question == MachineState::Question::kPort;
         if (port) {
             return part(gene, 32, 5) != 0
-                       ? Input(PortFound{epoch, static_cast<std::uint16_t>(5000 + part(gene, 40, 100)), {}, "found"})
+                       ? Input(PortFound{epoch,
+                                         static_cast<std::uint16_t>(5000 + part(gene, 40, 100)),
+                                         {},
+                                         "found"})
                        : Input(PortNotFound{epoch, "no port", {}});
         }
         static constexpr Duration kDelays[] = {0ms, 250ms, 3s, 30s};
-        return Decided{epoch, static_cast<DecisionAction>(part(gene, 32, 5) < 3 ? 0 : part(gene, 36, 3)),
+        return Decided{epoch,
+                       static_cast<DecisionAction>(part(gene, 32, 5) < 3 ? 0 : part(gene, 36, 3)),
                        kDelays[part(gene, 40, 4)], "why"};
     }
     static Input probe(Gene gene, std::uint64_t epoch) {
@@ -140,10 +152,15 @@ class Walk {
         if (kind == 0) {
             return ProbeVoided{epoch};
         }
-        return ProbeResult{epoch, kind < 5 ? Verdict::kHealthy : kind < 8 ? Verdict::kUnhealthy : Verdict::kUnknown, "detail"};
+        return ProbeResult{epoch,
+                           kind < 5   ? Verdict::kHealthy
+                           : kind < 8 ? Verdict::kUnhealthy
+                                      : Verdict::kUnknown,
+                           "detail"};
     }
 
-    // To the next timer, which fires, sometimes late; or a moment before it, and something else happens.
+    // To the next timer, which fires, sometimes late; or a moment before it, and something else
+    // happens.
     Input time_passes(Gene gene) {
         const auto next = invariants_.next_timer();
         if (!next) {
@@ -165,7 +182,8 @@ class Walk {
     Input request(Gene gene) const {
         const auto kind = part(gene, 24, 40);
         if (kind < 16) {
-            return StartRequested{"start", state_.generation == 0 ? Origin::kClient : Origin::kRequest};
+            return StartRequested{"start",
+                                  state_.generation == 0 ? Origin::kClient : Origin::kRequest};
         }
         if (kind < 24) {
             return StopRequested{"stop"};
@@ -176,12 +194,14 @@ class Walk {
         if (kind < 37) {
             return FilesChanged{"app.py changed"};
         }
-        return kind < 39 ? Input(FilesChanged{"app.py changed"}) : Input(ExitRequested{"end", part(gene, 40, 3) == 0});
+        return kind < 39 ? Input(FilesChanged{"app.py changed"})
+                         : Input(ExitRequested{"end", part(gene, 40, 3) == 0});
     }
 
     // Anything at any time: late answers, reports that cannot be.
     Input lie(Gene gene) const {
-        const std::uint64_t epoch = state_.epoch - std::min<std::uint64_t>(state_.epoch, part(gene, 56, 3));
+        const std::uint64_t epoch =
+            state_.epoch - std::min<std::uint64_t>(state_.epoch, part(gene, 56, 3));
         switch (part(gene, 16, 8)) {
             case 0:
                 return Spawned{static_cast<std::int32_t>(1 + part(gene, 32, 3))};
@@ -294,8 +314,9 @@ std::string walk_seeds(std::uint64_t first, std::uint64_t count) {
         }
         const Schedule shortest = shrunk(schedule);
         std::ostringstream report;
-        report << "seed " << seed << ", port mode " << static_cast<int>(schedule.config.port_mode) << ", health "
-               << schedule.config.health_enabled << ", shrunk to " << shortest.genes.size() << " steps:\n";
+        report << "seed " << seed << ", port mode " << static_cast<int>(schedule.config.port_mode)
+               << ", health " << schedule.config.health_enabled << ", shrunk to "
+               << shortest.genes.size() << " steps:\n";
         const std::string violation = run(shortest, &report);
         report << violation;
         return report.str();
@@ -320,8 +341,9 @@ TEST_CASE("no schedule of a long random walk breaks an invariant", "[machine][wa
 }
 
 TEST_CASE("the random walk reaches every state and the end of the session", "[machine][walk]") {
-    std::array<int, std::size(std::to_array({State::kStopped, State::kStarting, State::kRunning, State::kUnhealthy,
-                                             State::kDeciding, State::kBackingOff, State::kStopping, State::kDegraded,
+    std::array<int, std::size(std::to_array({State::kStopped, State::kStarting, State::kRunning,
+                                             State::kUnhealthy, State::kDeciding,
+                                             State::kBackingOff, State::kStopping, State::kDegraded,
                                              State::kMisconfigured, State::kUnkillable}))>
         seen{};
     int finished = 0;
@@ -348,7 +370,8 @@ TEST_CASE("the invariants see a machine that breaks them", "[machine][walk]") {
     MachineState state;
     MachineInvariants invariants(config, state);
     const TimePoint now = TimePoint{} + 1s;
-    CHECK(invariants.check(StopRequested{"stop"}, now, step(config, state, StopRequested{"stop"}, now)) == "");
+    CHECK(invariants.check(StopRequested{"stop"}, now,
+                           step(config, state, StopRequested{"stop"}, now)) == "");
     Step made_up{state, {}};
     made_up.state.state = State::kStarting;
     made_up.state.since = now;

@@ -12,36 +12,34 @@
 
 namespace steward::tests {
 
-using namespace std::chrono_literals;
-using namespace core;  // Test code: every name in it is the core's.
-
-inline ServiceConfig app_config() {
-    ServiceConfig config;
+inline core::ServiceConfig app_config() {
+    core::ServiceConfig config;
     config.name = "promptbin";
-    config.argv = {"python3", "app.py", "--host", "{host}", "--port", "{port}", "--listen-fd", "{fd}"};
+    config.argv = {"python3", "app.py", "--host",      "{host}",
+                   "--port",  "{port}", "--listen-fd", "{fd}"};
     config.environment = {{"PATH", "/usr/bin"}};
     config.data_dir = "/data";
     config.watch_folder = "/app";
     return config;
 }
 
-inline ServiceConfig own_bind_app() {
+inline core::ServiceConfig own_bind_app() {
     auto config = app_config();
-    config.machine.port_mode = PortMode::kOwnBind;
+    config.machine.port_mode = core::PortMode::kOwnBind;
     return config;
 }
 
 struct ServiceBed {
-    explicit ServiceBed(ServiceConfig config = app_config())
-        : service(std::make_unique<Service>(std::move(config), world.parts())) {}
+    explicit ServiceBed(core::ServiceConfig config = app_config())
+        : service(std::make_unique<core::Service>(std::move(config), world.parts())) {}
     ~ServiceBed() { CHECK(world.journal.breaches == std::vector<std::string>{}); }
     ServiceBed(const ServiceBed&) = delete;
     ServiceBed& operator=(const ServiceBed&) = delete;
 
-    State state() const { return service->status().state; }
+    core::State state() const { return service->status().state; }
     VirtualScheduler& time() { return world.scheduler; }
     void run() { world.scheduler.run_ready(); }
-    void advance(Duration by) { world.scheduler.advance(by); }
+    void advance(core::Duration by) { world.scheduler.advance(by); }
 
     // By hand, to a spawned app with its first probe in flight.
     void to_starting() {
@@ -56,11 +54,12 @@ struct ServiceBed {
     }
     // Answers the probe in flight with what our own app says.
     void healthy() {
-        world.strategies.answer_probe(Verdict::kHealthy, "GET /health: 200", service->status().instance_id);
+        world.strategies.answer_probe(core::Verdict::kHealthy, "GET /health: 200",
+                                      service->status().instance_id);
         run();
     }
     void sick(const std::string& detail = "GET /health: 500") {
-        world.strategies.answer_probe(Verdict::kUnhealthy, detail);
+        world.strategies.answer_probe(core::Verdict::kUnhealthy, detail);
         run();
     }
     // The app and its tree are gone.
@@ -71,7 +70,7 @@ struct ServiceBed {
     }
 
     FakeWorld world;
-    std::unique_ptr<Service> service;
+    std::unique_ptr<core::Service> service;
 };
 
 }  // namespace steward::tests

@@ -1,9 +1,14 @@
-// The service's orders and their order, exits, requests and those who wait for them, the end of the session.
+// The service's orders and their order, exits, requests and those who wait for them, the end of the
+// session.
 #include <new>
 
 #include "service_bed.hpp"
 
 namespace steward::tests {
+
+using namespace std::chrono_literals;
+using namespace core;
+
 namespace {
 
 std::string variable(const SpawnRequest& request, const std::string& name) {
@@ -15,7 +20,9 @@ std::string variable(const SpawnRequest& request, const std::string& name) {
     return "(none)";
 }
 
-AppPlan healthy_plan() { return AppPlan{}; }
+AppPlan healthy_plan() {
+    return AppPlan{};
+}
 
 }  // namespace
 
@@ -27,7 +34,8 @@ TEST_CASE("nothing is touched before the first start", "[service]") {
     CHECK(bed.service->status().cause == "not started yet");
 }
 
-TEST_CASE("a start takes the port, opens the output, and spawns with the listening socket", "[service][spawn]") {
+TEST_CASE("a start takes the port, opens the output, and spawns with the listening socket",
+          "[service][spawn]") {
     ServiceBed bed;
     bed.to_starting();
     const auto& lines = bed.world.journal.lines;
@@ -52,14 +60,16 @@ TEST_CASE("an app that binds for itself is given no socket", "[service][spawn]")
 
 TEST_CASE("the placeholders of the command line are replaced", "[service][spawn]") {
     auto config = app_config();
-    config.argv = {"{host}", "--port={port}", "{fd}{fd}", "{data_dir}/x", "{instance}", "{unknown}", "{", "{port"};
+    config.argv = {"{host}",     "--port={port}", "{fd}{fd}", "{data_dir}/x",
+                   "{instance}", "{unknown}",     "{",        "{port"};
     config.address = "::1";
     config.data_dir = "/home/{port}/{instance}";
     ServiceBed bed(config);
     bed.to_starting();
     const auto& request = bed.world.guardian.last_spawn();
     const auto id = bed.service->status().instance_id;
-    CHECK(request.argv == std::vector<std::string>{"::1", "--port=5000", "33", "/home/{port}/{instance}/x", id, "{unknown}",
+    CHECK(request.argv == std::vector<std::string>{"::1", "--port=5000", "33",
+                                                   "/home/{port}/{instance}/x", id, "{unknown}",
                                                    "{", "{port"});
     CHECK(variable(request, "STEWARD_INSTANCE") == id);
     CHECK(variable(request, "PATH") == "/usr/bin");
@@ -77,7 +87,8 @@ TEST_CASE("each instance has an id of its own", "[service][spawn]") {
     CHECK(bed.service->status().instance_id != first);
 }
 
-TEST_CASE("output that cannot be opened is a failed start for the restart policy", "[service][spawn]") {
+TEST_CASE("output that cannot be opened is a failed start for the restart policy",
+          "[service][spawn]") {
     ServiceBed bed;
     bed.world.output.open_error = Error{"cannot make a pipe: Too many open files", 24};
     bed.service->start_for_client("a client came");
@@ -91,7 +102,8 @@ TEST_CASE("output that cannot be opened is a failed start for the restart policy
     CHECK(bed.state() == State::kStarting);
 }
 
-TEST_CASE("an exit code is judged together with the last line that the app wrote", "[service][exit]") {
+TEST_CASE("an exit code is judged together with the last line that the app wrote",
+          "[service][exit]") {
     ServiceBed bed;
     bed.to_starting();
     bed.world.output.lines[1] = "ModuleNotFoundError: No module named 'flask'";
@@ -108,7 +120,8 @@ TEST_CASE("an exit code is judged together with the last line that the app wrote
         bed.advance(1ms);
     }
     CHECK(bed.state() == State::kMisconfigured);
-    CHECK(bed.service->status().cause == "exit code 1: ModuleNotFoundError: No module named 'flask'");
+    CHECK(bed.service->status().cause ==
+          "exit code 1: ModuleNotFoundError: No module named 'flask'");
 }
 
 TEST_CASE("a signal, and an exit with code 0, are judged at once", "[service][exit]") {
@@ -175,7 +188,9 @@ TEST_CASE("only the first start of the session is the client's", "[service][star
     CHECK(bed.state() == State::kStopped);
 }
 
-TEST_CASE("who starts it hears of it when it is healthy, or when it is clear that it will not soon be", "[service][start]") {
+TEST_CASE(
+    "who starts it hears of it when it is healthy, or when it is clear that it will not soon be",
+    "[service][start]") {
     ServiceBed bed;
     std::vector<State> heard;
     const auto note = [&](const ServiceStatus& status) { heard.push_back(status.state); };
@@ -219,7 +234,8 @@ TEST_CASE("who starts it hears of it when it is healthy, or when it is clear tha
     }
 }
 
-TEST_CASE("who restarts it hears of the new instance, not of the old one's end", "[service][restart]") {
+TEST_CASE("who restarts it hears of the new instance, not of the old one's end",
+          "[service][restart]") {
     ServiceBed bed;
     bed.world.play(healthy_plan());
     bed.service->start("flask_start");
@@ -277,7 +293,8 @@ TEST_CASE("who stops what cannot be killed hears that", "[service][stop]") {
     bed.service->start("flask_start");
     bed.advance(1s);
     std::vector<State> heard;
-    bed.service->stop("flask_stop", [&](const ServiceStatus& status) { heard.push_back(status.state); });
+    bed.service->stop("flask_stop",
+                      [&](const ServiceStatus& status) { heard.push_back(status.state); });
     bed.advance(14'999ms);
     CHECK(heard.empty());
     bed.advance(1ms);
@@ -301,7 +318,8 @@ TEST_CASE("a request from inside a notification is taken after the step", "[serv
     CHECK(bed.service->status().cause == "from inside");
 }
 
-TEST_CASE("an event that cannot be published for want of memory costs the event alone", "[service]") {
+TEST_CASE("an event that cannot be published for want of memory costs the event alone",
+          "[service]") {
     ServiceBed bed;
     bed.world.on_event = [&](const Event&) { throw std::bad_alloc(); };
     bed.to_running();
@@ -312,7 +330,8 @@ TEST_CASE("an event that cannot be published for want of memory costs the event 
     CHECK(bed.state() == State::kStopped);
 }
 
-// ---- the end of the session ------------------------------------------------------------------------------------
+// ---- the end of the session
+// ------------------------------------------------------------------------------------
 
 TEST_CASE("the end is told once: the tree, then the port, then the guardian", "[service][exit]") {
     ServiceBed bed;
@@ -321,7 +340,8 @@ TEST_CASE("the end is told once: the tree, then the port, then the guardian", "[
     bed.advance(1s);
     bed.world.journal.clear();
     std::vector<std::string> finished;
-    bed.service->exit("stdin was closed", false, [&](std::string left) { finished.push_back(std::move(left)); });
+    bed.service->exit("stdin was closed", false,
+                      [&](std::string left) { finished.push_back(std::move(left)); });
     bed.advance(1s);
     CHECK(finished == std::vector<std::string>{""});
     const auto& journal = bed.world.journal;
@@ -331,7 +351,8 @@ TEST_CASE("the end is told once: the tree, then the port, then the guardian", "[
     CHECK(bed.world.port.last_answer().state == "stopped");
     CHECK(bed.world.port.last_answer().cause == "stdin was closed");
 
-    bed.service->exit("again", true, [&](std::string left) { finished.push_back(std::move(left)); });
+    bed.service->exit("again", true,
+                      [&](std::string left) { finished.push_back(std::move(left)); });
     bed.service->start("flask_start");
     bed.advance(1h);
     CHECK(finished.size() == 1);
@@ -347,7 +368,8 @@ TEST_CASE("a session in which nothing was started ends at once", "[service][exit
     CHECK(finished == 1);
 }
 
-TEST_CASE("what cannot be killed is named within 920 ms, and its late end says nothing more", "[service][exit]") {
+TEST_CASE("what cannot be killed is named within 920 ms, and its late end says nothing more",
+          "[service][exit]") {
     ServiceBed bed;
     AppPlan plan;
     plan.term_takes.reset();
@@ -357,10 +379,12 @@ TEST_CASE("what cannot be killed is named within 920 ms, and its late end says n
     bed.advance(1s);
     std::vector<std::string> finished;
     const auto begin = bed.time().now();
-    bed.service->exit("SIGTERM", false, [&](std::string left) { finished.push_back(std::move(left)); });
+    bed.service->exit("SIGTERM", false,
+                      [&](std::string left) { finished.push_back(std::move(left)); });
     CHECK(bed.time().run_until([&] { return !finished.empty(); }, 5s));
     CHECK(bed.time().now() - begin == 921ms);  // 920 ms, and the fake guardian's millisecond.
-    CHECK(finished == std::vector<std::string>{"still there 120 ms after SIGKILL: 412 (python3, D)"});
+    CHECK(finished ==
+          std::vector<std::string>{"still there 120 ms after SIGKILL: 412 (python3, D)"});
     bed.world.guardian.killed(9);
     bed.world.guardian.empty();
     bed.advance(1h);
@@ -368,7 +392,8 @@ TEST_CASE("what cannot be killed is named within 920 ms, and its late end says n
     CHECK(bed.world.journal.count("close guardian") == 1);
 }
 
-TEST_CASE("a second call of exit kills at once and keeps the first caller's answer", "[service][exit]") {
+TEST_CASE("a second call of exit kills at once and keeps the first caller's answer",
+          "[service][exit]") {
     ServiceBed bed;
     AppPlan plan;
     plan.term_takes.reset();
@@ -387,7 +412,8 @@ TEST_CASE("a second call of exit kills at once and keeps the first caller's answ
     CHECK(second == 0);
 }
 
-TEST_CASE("the end does not wait for the last line of an app that ends with an error", "[service][exit]") {
+TEST_CASE("the end does not wait for the last line of an app that ends with an error",
+          "[service][exit]") {
     ServiceBed bed;
     bed.to_running();
     bed.world.output.line_takes = 100ms;
@@ -399,7 +425,8 @@ TEST_CASE("the end does not wait for the last line of an app that ends with an e
     CHECK(finished == 1);
 }
 
-TEST_CASE("the session's end while the last line of a crash is waited for ends in time", "[service][exit]") {
+TEST_CASE("the session's end while the last line of a crash is waited for ends in time",
+          "[service][exit]") {
     ServiceBed bed;
     bed.to_running();
     bed.world.output.line_takes = 100ms;
@@ -424,7 +451,8 @@ TEST_CASE("answers that come when the service is gone are survived", "[service]"
     CHECK(bed->world.scheduler.armed() == 0);
 }
 
-TEST_CASE("a whole session on plans: slow start, crashes, a hang, degraded, and a clean end", "[service]") {
+TEST_CASE("a whole session on plans: slow start, crashes, a hang, degraded, and a clean end",
+          "[service]") {
     ServiceBed bed;
     AppPlan slow;
     slow.healthy_after = 20s;

@@ -3,9 +3,13 @@
 
 namespace steward::tests {
 
+using namespace std::chrono_literals;
+using namespace core;
+
 TEST_CASE("ports in use are skipped, each with its cause", "[service][port]") {
     ServiceBed bed;
-    bed.world.port.in_use = {{5000, "port 5000 is used by 77 (nginx)"}, {5001, "port 5001 is in TIME_WAIT"}};
+    bed.world.port.in_use = {{5000, "port 5000 is used by 77 (nginx)"},
+                             {5001, "port 5001 is in TIME_WAIT"}};
     bed.to_starting();
     CHECK(bed.service->status().port == 5002);
     const auto skipped = bed.world.named(EventName::kPortSkipped);
@@ -17,10 +21,12 @@ TEST_CASE("ports in use are skipped, each with its cause", "[service][port]") {
     CHECK(chosen[0].cause == "proposed by fake_port");
 }
 
-TEST_CASE("the strategy is asked again with what is taken, ascending, and a higher attempt", "[service][port]") {
+TEST_CASE("the strategy is asked again with what is taken, ascending, and a higher attempt",
+          "[service][port]") {
     ServiceBed bed;
     bed.world.port.in_use = {{5003, "taken"}, {5001, "taken"}, {5002, "taken"}};
-    bed.world.strategies.proposals = {{{5003, 5001}, "fake_port"}, {{5002}, "fake_port"}, {{5050}, "fake_port"}};
+    bed.world.strategies.proposals = {
+        {{5003, 5001}, "fake_port"}, {{5002}, "fake_port"}, {{5050}, "fake_port"}};
     bed.to_starting();
     const auto& questions = bed.world.strategies.port_questions;
     REQUIRE(questions.size() == 3);
@@ -37,13 +43,16 @@ TEST_CASE("the strategy is asked again with what is taken, ascending, and a high
     CHECK(bed.service->status().port == 5050);
 }
 
-TEST_CASE("when every port is taken it is degraded, and the cause names base, tries and the last reason", "[service][port]") {
+TEST_CASE(
+    "when every port is taken it is degraded, and the cause names base, tries and the last reason",
+    "[service][port]") {
     auto config = app_config();
     config.port_tries = static_cast<std::uint16_t>(GENERATE(1, 20));
     const auto tries = config.port_tries;
     ServiceBed bed(config);
     for (unsigned port = 5000; port < 5100; ++port) {
-        bed.world.port.in_use[static_cast<std::uint16_t>(port)] = "port " + std::to_string(port) + " is in use";
+        bed.world.port.in_use[static_cast<std::uint16_t>(port)] =
+            "port " + std::to_string(port) + " is in use";
     }
     bed.service->start_for_client("initialize");
     bed.run();
@@ -80,7 +89,8 @@ TEST_CASE("a strategy that has nothing to propose leaves it degraded", "[service
 TEST_CASE("candidates that were not asked for are not tried", "[service][port]") {
     ServiceBed bed;
     bed.world.port.in_use = {{5001, "taken"}};
-    bed.world.strategies.proposals = {{{0, 80, 4999, 5100, 65535, 5001}, "fake_port"}, {{5001, 5001, 22}, "fake_port"}};
+    bed.world.strategies.proposals = {{{0, 80, 4999, 5100, 65535, 5001}, "fake_port"},
+                                      {{5001, 5001, 22}, "fake_port"}};
     bed.service->start_for_client("initialize");
     bed.run();
     CHECK(bed.state() == State::kDegraded);
@@ -122,7 +132,8 @@ TEST_CASE("a port proposal that comes after a stop is not tried", "[service][por
     CHECK(bed.state() == State::kStopped);
 }
 
-// ---- who answers -----------------------------------------------------------------------------------------------
+// ---- who answers
+// -----------------------------------------------------------------------------------------------
 
 TEST_CASE("the supervisor stops answering before it spawns", "[service][responder]") {
     ServiceBed bed;
@@ -142,7 +153,8 @@ TEST_CASE("the supervisor stops answering before it spawns", "[service][responde
     CHECK_FALSE(bed.world.port.answering());
 }
 
-TEST_CASE("requests wait through a short backoff and are answered during a long one", "[service][responder]") {
+TEST_CASE("requests wait through a short backoff and are answered during a long one",
+          "[service][responder]") {
     ServiceBed bed;
     bed.to_running();
     SECTION("short") {
@@ -167,7 +179,8 @@ TEST_CASE("requests wait through a short backoff and are answered during a long 
     }
 }
 
-TEST_CASE("the supervisor answers while it is misconfigured, degraded or unkillable", "[service][responder]") {
+TEST_CASE("the supervisor answers while it is misconfigured, degraded or unkillable",
+          "[service][responder]") {
     ServiceBed bed;
     bed.to_running();
     CHECK(bed.world.journal.count("answer") == 0);

@@ -3,6 +3,9 @@
 
 namespace steward::tests {
 
+using namespace std::chrono_literals;
+using namespace core;
+
 TEST_CASE("a probe is asked with the app's pid, address, port and instance", "[service][probe]") {
     ServiceBed bed;
     bed.to_starting();
@@ -26,7 +29,8 @@ TEST_CASE("with the socket handed over any answer is the app's own", "[service][
     CHECK(bed.world.journal.count("stranger?") == 0);
 }
 
-TEST_CASE("an app that binds for itself is believed when the answer carries its instance id", "[service][probe]") {
+TEST_CASE("an app that binds for itself is believed when the answer carries its instance id",
+          "[service][probe]") {
     ServiceBed bed(own_bind_app());
     bed.to_starting();
     bed.world.port.stranger = "4242 (python3)";
@@ -54,10 +58,12 @@ TEST_CASE("an impostor's answer is unhealthy and names the impostor", "[service]
     CHECK(bed.state() == State::kRunning);
     CHECK_FALSE(bed.service->status().healthy);
     CHECK(bed.service->status().cause ==
-          "port 5000 is answered by 4242 (python3), not by this app (GET /health: 200) (failure 1 of 3)");
+          "port 5000 is answered by 4242 (python3), not by this app (GET /health: 200) (failure 1 "
+          "of 3)");
 }
 
-TEST_CASE("a failure over which the machine slept counts nothing and is asked again", "[service][probe]") {
+TEST_CASE("a failure over which the machine slept counts nothing and is asked again",
+          "[service][probe]") {
     ServiceBed bed;
     bed.to_running();
     bed.advance(5s);
@@ -107,7 +113,8 @@ TEST_CASE("a healthy answer counts even when it is late", "[service][probe]") {
     CHECK(bed.world.named(EventName::kServiceHealthy).size() == 1);
 }
 
-TEST_CASE("a loop that slept through the start-up time does not take the app down", "[service][probe]") {
+TEST_CASE("a loop that slept through the start-up time does not take the app down",
+          "[service][probe]") {
     ServiceBed bed;
     bed.to_starting();
     bed.time().stall(60s);
@@ -115,7 +122,9 @@ TEST_CASE("a loop that slept through the start-up time does not take the app dow
         bed.run();
         bed.sick("GET /health: no answer within 30 s");
     }
-    SECTION("the probe's answer is served first") { bed.sick("GET /health: no answer within 30 s"); }
+    SECTION("the probe's answer is served first") {
+        bed.sick("GET /health: no answer within 30 s");
+    }
     CHECK(bed.state() == State::kStarting);
     REQUIRE(bed.world.strategies.probing());
     bed.advance(1s);

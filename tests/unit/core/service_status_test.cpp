@@ -3,6 +3,9 @@
 
 namespace steward::tests {
 
+using namespace std::chrono_literals;
+using namespace core;
+
 TEST_CASE("the status of a running app", "[service][status]") {
     ServiceBed bed;
     bed.service->start_for_client("initialize");
@@ -39,7 +42,8 @@ TEST_CASE("an IPv6 address stands in brackets in the URL", "[service][status]") 
     CHECK(bed.service->status().url == "http://[::1]:5000");
 }
 
-TEST_CASE("a process that is stopped or a zombie is not healthy, whatever the last probe said", "[service][status]") {
+TEST_CASE("a process that is stopped or a zombie is not healthy, whatever the last probe said",
+          "[service][status]") {
     ServiceBed bed;
     bed.to_running();
     CHECK(bed.service->status().healthy);
@@ -48,7 +52,8 @@ TEST_CASE("a process that is stopped or a zombie is not healthy, whatever the la
     CHECK(bed.service->status().state == State::kRunning);
 }
 
-TEST_CASE("the status after a crash says how it ended and when the next start is", "[service][status]") {
+TEST_CASE("the status after a crash says how it ended and when the next start is",
+          "[service][status]") {
     ServiceBed bed;
     bed.to_running();
     bed.world.strategies.decisions.push_back({DecisionAction::kRestart, 4s, "the first of five"});
@@ -71,7 +76,8 @@ TEST_CASE("the status after a crash says how it ended and when the next start is
     CHECK(bed.service->status().next_restart_ms == 0);
 }
 
-TEST_CASE("a wall clock that is set back changes no decision and no duration", "[service][status]") {
+TEST_CASE("a wall clock that is set back changes no decision and no duration",
+          "[service][status]") {
     ServiceBed bed;
     bed.to_running();
     bed.world.os.wall_jump = -24h;
@@ -98,8 +104,8 @@ TEST_CASE("events carry service, generation and both times", "[service][status]"
     for (const auto& event : bed.world.events) {
         names.push_back(event.name);
     }
-    CHECK(names == std::vector<EventName>{EventName::kServiceStart, EventName::kPortChosen, EventName::kServiceStarted,
-                                          EventName::kServiceHealthy});
+    CHECK(names == std::vector<EventName>{EventName::kServiceStart, EventName::kPortChosen,
+                                          EventName::kServiceStarted, EventName::kServiceHealthy});
 }
 
 TEST_CASE("every change is told to who listens for changes", "[service][status]") {
@@ -110,15 +116,17 @@ TEST_CASE("every change is told to who listens for changes", "[service][status]"
     CHECK(changes >= 4);
 }
 
-// ---- metrics ---------------------------------------------------------------------------------------------------
+// ---- metrics
+// ---------------------------------------------------------------------------------------------------
 
-TEST_CASE("metrics are sampled only while the app lives: after a second, then at the interval", "[service][metrics]") {
+TEST_CASE("metrics are sampled only while the app lives: after a second, then at the interval",
+          "[service][metrics]") {
     ServiceBed bed;
     bed.to_starting();
     bed.advance(999ms);
     CHECK(bed.world.journal.count("sample") == 0);
-    bed.world.strategies.samples.push_back({{"rss_bytes", "", "bytes", false, 12345, {}},
-                                            {"cpu", "", "", true, 1, {{"core", "0"}}}});
+    bed.world.strategies.samples.push_back(
+        {{"rss_bytes", "", "bytes", false, 12345, {}}, {"cpu", "", "", true, 1, {{"core", "0"}}}});
     bed.advance(1ms);
     REQUIRE(bed.world.strategies.metrics_questions.size() == 1);
     CHECK(bed.world.strategies.metrics_questions[0].app_pid == bed.service->status().pid);
@@ -160,7 +168,8 @@ TEST_CASE("--metrics-interval 0 samples nothing", "[service][metrics]") {
     CHECK(bed.world.journal.count("sample") == 0);
 }
 
-// ---- the folder ------------------------------------------------------------------------------------------------
+// ---- the folder
+// ------------------------------------------------------------------------------------------------
 
 TEST_CASE("the app's folder is watched only while misconfigured or degraded", "[service][watch]") {
     ServiceBed bed;
@@ -188,7 +197,8 @@ TEST_CASE("the app's folder is watched only while misconfigured or degraded", "[
     CHECK(bed.service->status().restarts == 0);
 }
 
-TEST_CASE("a stop ends the watch, and a change that was noticed before starts nothing", "[service][watch]") {
+TEST_CASE("a stop ends the watch, and a change that was noticed before starts nothing",
+          "[service][watch]") {
     ServiceBed bed;
     bed.to_running();
     bed.world.guardian.exited(78);

@@ -39,7 +39,8 @@ bool loses_its_reader(int fd) {
 
 }  // namespace
 
-TEST_CASE("the app's ends of the pipes block, are large and are not inherited by others", "[output]") {
+TEST_CASE("the app's ends of the pipes block, are large and are not inherited by others",
+          "[output]") {
     const TempFolder folder;
     Output output(in_folder(folder));
     const auto pipes = output.open(1);

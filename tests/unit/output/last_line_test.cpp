@@ -28,8 +28,9 @@ TEST_CASE("what an app wrote just before it ended is its last line", "[output]")
         const std::string text = "ImportError: attempt " + std::to_string(generation);
         auto pipes = output.open(generation);
         test::write_all(pipes.out.get(), "not this one\n");
-        test::write_all(pipes.err.get(), "Traceback (most recent call last):\n  File \"app.py\"\n" + text +
-                                             (generation % 2 == 0 ? "\n" : "") + (generation % 3 == 0 ? "\n \n" : ""));
+        test::write_all(pipes.err.get(), "Traceback (most recent call last):\n  File \"app.py\"\n" +
+                                             text + (generation % 2 == 0 ? "\n" : "") +
+                                             (generation % 3 == 0 ? "\n \n" : ""));
         if (generation % 5 != 0) {
             pipes.err.reset();
         }
@@ -53,14 +54,16 @@ TEST_CASE("the last line is short and well-formed", "[output]") {
     auto pipes = output.open(1);
     test::write_all(pipes.err.get(), "\xff\xfe binary \x1b[31m\n");
     CHECK(output.last_line(1) == "\\xff\\xfe binary \\x1b[31m");
-    test::write_all(pipes.err.get(), "E" + test::repeated('\x02', 200) + test::repeated('x', 100000) + "\n");
+    test::write_all(pipes.err.get(),
+                    "E" + test::repeated('\x02', 200) + test::repeated('x', 100000) + "\n");
     const auto line = output.last_line(1);
     CHECK(line.size() <= 300);
     CHECK(line.rfind("E\\x02", 0) == 0);
     CHECK(test::is_utf8(line));
 }
 
-TEST_CASE("the answer comes once and within 100 ms while the disk holds the log thread", "[output]") {
+TEST_CASE("the answer comes once and within 100 ms while the disk holds the log thread",
+          "[output]") {
     const TempFolder folder;
     Output output(in_folder(folder));
     auto pipes = output.open(1);
@@ -120,7 +123,8 @@ TEST_CASE("an answer that is outstanding at the end is never given", "[output]")
     std::atomic<int> answers{0};
     test::LoopThread core_thread;
     test::LoopThread log_thread;
-    auto output = std::make_unique<core::AppOutput>(core_thread.loop(), log_thread.loop(), in_folder(folder));
+    auto output =
+        std::make_unique<core::AppOutput>(core_thread.loop(), log_thread.loop(), in_folder(folder));
     core_thread.run([&] {
         output->last_line(1, [&answers](const std::string&) { ++answers; });
         core_thread.loop().stop();

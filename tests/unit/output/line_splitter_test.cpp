@@ -29,7 +29,8 @@ std::string escaped(std::string_view text) {
 }  // namespace
 
 TEST_CASE("lines come out the same however the bytes are divided", "[output]") {
-    const std::string bytes = "first\n\nthird \xc3\xa9\r\n" + steward::test::repeated('x', 70000) + "\nlast without end";
+    const std::string bytes =
+        "first\n\nthird \xc3\xa9\r\n" + steward::test::repeated('x', 70000) + "\nlast without end";
     const std::size_t portion = GENERATE(1U, 2U, 3U, 7U, 4096U, 65536U, 1000000U);
     LineSplitter splitter;
     Collector got;
@@ -48,7 +49,8 @@ TEST_CASE("lines come out the same however the bytes are divided", "[output]") {
     CHECK((got.pieces == expected));
 }
 
-TEST_CASE("a line of exactly the largest size is one piece, whole when its end comes with it", "[output]") {
+TEST_CASE("a line of exactly the largest size is one piece, whole when its end comes with it",
+          "[output]") {
     LineSplitter splitter;
     Collector got;
     splitter.feed(steward::test::repeated('y', LineSplitter::kMaxPiece) + "\n", got.piece());
@@ -104,7 +106,9 @@ TEST_CASE("the last line is the last one that is not blank, ended or not", "[out
     LineSplitter splitter;
     Collector ignored;
     CHECK(splitter.last_line() == "");
-    splitter.feed("Traceback (most recent call last):\n  File \"x\"\nImportError: no 'flask'\n\n  \t\r\n", ignored.piece());
+    splitter.feed(
+        "Traceback (most recent call last):\n  File \"x\"\nImportError: no 'flask'\n\n  \t\r\n",
+        ignored.piece());
     CHECK(splitter.last_line() == "ImportError: no 'flask'");
     splitter.feed("   ", ignored.piece());
     CHECK(splitter.last_line() == "ImportError: no 'flask'");
@@ -112,9 +116,13 @@ TEST_CASE("the last line is the last one that is not blank, ended or not", "[out
     splitter.flush(/*at_end=*/false, ignored.piece());
     splitter.feed("this\r", ignored.piece());
     CHECK(splitter.last_line() == "   now this");
-    splitter.feed(steward::test::repeated('z', 299) + "\xc3\xa9" + steward::test::repeated('z', 100000) + "\n", ignored.piece());
+    splitter.feed(steward::test::repeated('z', 299) + "\xc3\xa9" +
+                      steward::test::repeated('z', 100000) + "\n",
+                  ignored.piece());
     CHECK(splitter.last_line().rfind("   now this\\x0dzzz", 0) == 0);
-    splitter.feed(steward::test::repeated('z', 299) + "\xc3\xa9" + steward::test::repeated('z', 100000) + "\n", ignored.piece());
+    splitter.feed(steward::test::repeated('z', 299) + "\xc3\xa9" +
+                      steward::test::repeated('z', 100000) + "\n",
+                  ignored.piece());
     CHECK(splitter.last_line() == steward::test::repeated('z', 299));
     splitter.feed(steward::test::repeated('\x01', 400) + "\n", ignored.piece());
     CHECK(splitter.last_line().size() <= 300);
@@ -125,9 +133,9 @@ TEST_CASE("what is no text is escaped byte by byte", "[output]") {
           "plain \t text \\ \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80");
     CHECK(escaped(std::string_view("\0\x1b[31m\x7f\r", 8)) == "\\x00\\x1b[31m\\x7f\\x0d");
     CHECK(escaped("\xff\xfe") == "\\xff\\xfe");
-    CHECK(escaped("\xc0\x80") == "\\xc0\\x80");                  // overlong
-    CHECK(escaped("\xe0\x80\x80") == "\\xe0\\x80\\x80");         // overlong
-    CHECK(escaped("\xed\xa0\x80") == "\\xed\\xa0\\x80");         // a surrogate
+    CHECK(escaped("\xc0\x80") == "\\xc0\\x80");                    // overlong
+    CHECK(escaped("\xe0\x80\x80") == "\\xe0\\x80\\x80");           // overlong
+    CHECK(escaped("\xed\xa0\x80") == "\\xed\\xa0\\x80");           // a surrogate
     CHECK(escaped("\xf4\x90\x80\x80") == "\\xf4\\x90\\x80\\x80");  // above the last character
     CHECK(escaped("\xe2\x82") == "\\xe2\\x82");
     CHECK(escaped("\xe2\x82x") == "\\xe2\\x82x");

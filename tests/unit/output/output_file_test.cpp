@@ -27,7 +27,8 @@ mode_t mode_of(const std::string& path) {
 std::string numbered_lines(int count) {
     std::string out;
     for (int i = 0; i < count; ++i) {
-        out += "line " + std::to_string(i) + test::repeated('.', static_cast<std::size_t>(i % 97)) + "\n";
+        out += "line " + std::to_string(i) + test::repeated('.', static_cast<std::size_t>(i % 97)) +
+               "\n";
     }
     return out;
 }

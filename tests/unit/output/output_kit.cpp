@@ -48,7 +48,9 @@ std::size_t open_descriptors() {
     return static_cast<std::size_t>(std::distance(begin(all), end(all)));
 }
 
-std::string repeated(char c, std::size_t count) { return std::string(count, c); }
+std::string repeated(char c, std::size_t count) {
+    return std::string(count, c);
+}
 
 std::string read_file(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
@@ -59,7 +61,8 @@ std::string read_file(const std::string& path) {
 
 std::vector<FileRecord> records_of(const std::string& content) {
     // Taken apart by hand: std::regex overflows its stack on long lines.
-    static const std::regex time_form("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z");
+    static const std::regex time_form(
+        "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z");
     std::vector<FileRecord> out;
     std::istringstream lines(content.substr(0, content.rfind('\n') + 1));
     std::string line;
@@ -80,7 +83,8 @@ std::vector<FileRecord> records_of(const std::string& content) {
     return out;
 }
 
-std::string rebuilt(const std::vector<FileRecord>& records, std::uint64_t generation, const std::string& stream) {
+std::string rebuilt(const std::vector<FileRecord>& records, std::uint64_t generation,
+                    const std::string& stream) {
     std::string out;
     for (const auto& record : records) {
         if (record.generation != generation) {
@@ -131,7 +135,8 @@ bool write_all(int fd, const std::string& bytes) {
     return true;
 }
 
-Output::Output(core::OutputOptions options) : output(core_thread.loop(), log_thread.loop(), std::move(options)) {}
+Output::Output(core::OutputOptions options)
+    : output(core_thread.loop(), log_thread.loop(), std::move(options)) {}
 
 Output::~Output() {
     log_thread.stop();
@@ -148,7 +153,9 @@ core::OutputCapture::Pipes Output::open(std::uint64_t generation) {
 
 std::string Output::last_line(std::uint64_t generation) {
     auto answer = std::make_shared<std::promise<std::string>>();
-    core_thread.run([&] { output.last_line(generation, [answer](std::string line) { answer->set_value(line); }); });
+    core_thread.run([&] {
+        output.last_line(generation, [answer](std::string line) { answer->set_value(line); });
+    });
     return answer->get_future().get();
 }
 

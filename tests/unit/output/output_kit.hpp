@@ -35,7 +35,8 @@ std::string read_file(const std::string& path);
 // Fails the test if a line is not of the documented form. A last line without its end is left out.
 std::vector<FileRecord> records_of(const std::string& content);
 // The app's bytes that the records of one stream came from.
-std::string rebuilt(const std::vector<FileRecord>& records, std::uint64_t generation, const std::string& stream);
+std::string rebuilt(const std::vector<FileRecord>& records, std::uint64_t generation,
+                    const std::string& stream);
 // \xNN back to bytes.
 std::string unescaped(const std::string& text);
 bool is_utf8(const std::string& text);

@@ -75,7 +75,8 @@ TEST_CASE("a full disk drops and counts lines, and a note says so when it is ove
     CHECK(full.waiting_bytes > 100000);
     CHECK(full.dropped_bytes == sent.size() - full.kept_bytes - full.waiting_bytes);
     // The tail does not depend on the disk.
-    CHECK(output.output.tail(1).at(0).text + "\n" == sent.substr(sent.rfind('\n', sent.size() - 2) + 1));
+    CHECK(output.output.tail(1).at(0).text + "\n" ==
+          sent.substr(sent.rfind('\n', sent.size() - 2) + 1));
 
     limit.lift();
     REQUIRE(output.settles(sent.size()));
@@ -89,9 +90,10 @@ TEST_CASE("a full disk drops and counts lines, and a note says so when it is ove
     const auto& note = records[records.size() - 2];
     CHECK(note.kind == "log");
     CHECK(note.generation == 0);
-    CHECK(note.text == std::to_string(counters.dropped_lines) + " lines (" + std::to_string(counters.dropped_bytes) +
-                           " bytes) of the app's output were dropped here: " + output.output.path() +
-                           " cannot be written: File too large");
+    CHECK(note.text == std::to_string(counters.dropped_lines) + " lines (" +
+                           std::to_string(counters.dropped_bytes) +
+                           " bytes) of the app's output were dropped here: " +
+                           output.output.path() + " cannot be written: File too large");
     CHECK(records.back().text == "it works again");
 }
 
@@ -109,7 +111,8 @@ TEST_CASE("a note comes without a further line as well", "[output]") {
     REQUIRE(output.output.counters().dropped_lines > 0);
     limit.lift();
     const auto end = Clock::now() + std::chrono::seconds(10);
-    while (count_notes(test::records_of(test::read_file(output.output.path()))) == 0 && Clock::now() < end) {
+    while (count_notes(test::records_of(test::read_file(output.output.path()))) == 0 &&
+           Clock::now() < end) {
         output.flush();
     }
     CHECK(count_notes(test::records_of(test::read_file(output.output.path()))) == 1);
@@ -153,7 +156,8 @@ TEST_CASE("a sink that takes nothing for a while does not hold the app up", "[ou
     core::OutputOptions options;
     options.folder = folder.path();
     REQUIRE(mkfifo((folder.path() + "/app.log").c_str(), 0600) == 0);
-    const core::UniqueFd sink(open((folder.path() + "/app.log").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+    const core::UniqueFd sink(
+        open((folder.path() + "/app.log").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
     REQUIRE(sink);
     Output output(options);
     const std::string sent = many_lines(16000000);
@@ -178,7 +182,8 @@ TEST_CASE("a sink that takes nothing for a while does not hold the app up", "[ou
             received.append(buffer.data(), static_cast<std::size_t>(got));
             continue;
         }
-        if (output.output.counters().waiting_bytes == 0 && received.find(" log ") != std::string::npos) {
+        if (output.output.counters().waiting_bytes == 0 &&
+            received.find(" log ") != std::string::npos) {
             break;
         }
         output.flush();

@@ -13,7 +13,9 @@ std::string with_accept(const std::string& accept) {
     return "GET /prompts HTTP/1.1\r\nHost: x\r\nAccept: " + accept + "\r\n\r\n";
 }
 
-std::string body_of(const std::string& response) { return response.substr(response.find("\r\n\r\n") + 4); }
+std::string body_of(const std::string& response) {
+    return response.substr(response.find("\r\n\r\n") + 4);
+}
 
 std::string header_of(const std::string& response, const std::string& name) {
     const auto at = response.find("\r\n" + name + ": ");
@@ -32,17 +34,21 @@ TEST_CASE("JSON is for those who would rather have it, and for the health check"
         bool json;
     };
     const auto given = GENERATE(
-        Case{with_accept("application/json"), true}, Case{with_accept("APPLICATION/JSON; charset=utf-8"), true},
+        Case{with_accept("application/json"), true},
+        Case{with_accept("APPLICATION/JSON; charset=utf-8"), true},
         Case{with_accept("text/html, application/json;q=0.9"), false},
         Case{with_accept("text/html;q=0.8, application/json;q=0.9"), true},
         Case{with_accept("text/html;q=0.80,application/json;q=0.805"), true},
         Case{with_accept("application/json, text/plain, */*"), false},
-        Case{with_accept("application/json, text/html;q=0"), true}, Case{with_accept("application/*"), true},
+        Case{with_accept("application/json, text/html;q=0"), true},
+        Case{with_accept("application/*"), true},
         Case{with_accept("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"), false},
         Case{with_accept("*/*"), false}, Case{"GET / HTTP/1.1\r\n\r\n", false},
-        Case{"GET /health HTTP/1.1\r\n\r\n", true}, Case{"GET /health?full=1 HTTP/1.1\r\n\r\n", true},
+        Case{"GET /health HTTP/1.1\r\n\r\n", true},
+        Case{"GET /health?full=1 HTTP/1.1\r\n\r\n", true},
         Case{"HEAD /health HTTP/1.1\r\n\r\n", true}, Case{"GET /healthy HTTP/1.1\r\n\r\n", false},
-        Case{"GET / HTTP/1.1\naccept:application/json\n\n", true}, Case{"", false}, Case{"\x16\x03\x01", false});
+        Case{"GET / HTTP/1.1\naccept:application/json\n\n", true}, Case{"", false},
+        Case{"\x16\x03\x01", false});
     CAPTURE(given.request);
     CHECK(answer_form(given.request).json == given.json);
 }
@@ -64,24 +70,28 @@ TEST_CASE("the answer says when to come again and must not be stored", "[port]")
     CHECK(header_of(response, "Retry-After") == "7");
     CHECK(header_of(response, "Connection") == "close");
     CHECK(header_of(response, "Cache-Control") == "no-store");
-    CHECK(header_of(response, "Content-Type") == (json ? "application/json" : "text/html; charset=utf-8"));
+    CHECK(header_of(response, "Content-Type") ==
+          (json ? "application/json" : "text/html; charset=utf-8"));
     CHECK(header_of(response, "Content-Length") == std::to_string(body_of(response).size()));
 }
 
 TEST_CASE("the JSON body holds state and cause", "[port]") {
     CHECK(body_of(unavailable_response(kAnswer, {true, true})) ==
-          "{\"status\":\"unavailable\",\"state\":\"degraded\",\"cause\":\"5 restarts since the last <healthy> "
+          "{\"status\":\"unavailable\",\"state\":\"degraded\",\"cause\":\"5 restarts since the "
+          "last <healthy> "
           "\\\"answer\\\" & more\",\"retry_after\":7}\n");
     PortAnswer odd{"stopped", "a\\b\n\x01\xff\tc", 1};
     CHECK(body_of(unavailable_response(odd, {true, true})) ==
-          "{\"status\":\"unavailable\",\"state\":\"stopped\",\"cause\":\"a\\\\b\\\\x0a\\\\x01\\\\xff\\tc\",\"retry_after\":1}\n");
+          "{\"status\":\"unavailable\",\"state\":\"stopped\",\"cause\":"
+          "\"a\\\\b\\\\x0a\\\\x01\\\\xff\\tc\",\"retry_after\":1}\n");
 }
 
 TEST_CASE("the page escapes state and cause and reloads itself", "[port]") {
     const auto page = body_of(unavailable_response(kAnswer, {false, true}));
     CHECK(page.find("<meta http-equiv=\"refresh\" content=\"7\">") != std::string::npos);
     CHECK(page.find("<strong>degraded</strong>") != std::string::npos);
-    CHECK(page.find("5 restarts since the last &lt;healthy&gt; &quot;answer&quot; &amp; more") != std::string::npos);
+    CHECK(page.find("5 restarts since the last &lt;healthy&gt; &quot;answer&quot; &amp; more") !=
+          std::string::npos);
     CHECK(page.find("<healthy>") == std::string::npos);
 }
 

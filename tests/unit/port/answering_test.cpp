@@ -26,12 +26,15 @@ namespace {
 const PortAnswer kAnswer{"degraded", "too many restarts", 5};
 
 bool is_503(const test::Received& received) {
-    return received.bytes.rfind("HTTP/1.1 503 ", 0) == 0 && received.bytes.find("too many restarts") != std::string::npos;
+    return received.bytes.rfind("HTTP/1.1 503 ", 0) == 0 &&
+           received.bytes.find("too many restarts") != std::string::npos;
 }
 
 // The port under test and the loop that it lives on.
 struct Held {
-    Held() : port(thread.run([this] { return std::make_unique<HeldPort>(thread.loop()); })), number(test::free_port()) {
+    Held()
+        : port(thread.run([this] { return std::make_unique<HeldPort>(thread.loop()); })),
+          number(test::free_port()) {
         REQUIRE(thread.run([this] { return static_cast<bool>(port->take("127.0.0.1", number)); }));
     }
     ~Held() {
@@ -50,7 +53,8 @@ struct Held {
     // Waits on the loop's own clock.
     void let_pass(core::Duration time) {
         auto done = std::make_shared<std::promise<void>>();
-        thread.run([&] { thread.loop().arm(thread.loop().now() + time, [done] { done->set_value(); }); });
+        thread.run(
+            [&] { thread.loop().arm(thread.loop().now() + time, [done] { done->set_value(); }); });
         done->get_future().wait();
     }
 
@@ -77,12 +81,15 @@ TEST_CASE("each request is answered 503 with state and cause", "[port]") {
     CHECK_FALSE(page.reset);
     CHECK(page.bytes.find("<strong>degraded</strong>") != std::string::npos);
     const auto json = test::get("127.0.0.1", held.number, "GET /health HTTP/1.1\r\n\r\n");
-    CHECK(json.bytes.find("{\"status\":\"unavailable\",\"state\":\"degraded\",\"cause\":\"too many restarts\"") !=
-          std::string::npos);
+    CHECK(
+        json.bytes.find(
+            "{\"status\":\"unavailable\",\"state\":\"degraded\",\"cause\":\"too many restarts\"") !=
+        std::string::npos);
     const auto head = test::get("127.0.0.1", held.number, "HEAD / HTTP/1.1\r\n\r\n");
     CHECK(head.bytes.substr(head.bytes.size() - 4) == "\r\n\r\n");
     held.answer({"stopped", "stopped by request", 5});
-    CHECK(test::get("127.0.0.1", held.number).bytes.find("stopped by request") != std::string::npos);
+    CHECK(test::get("127.0.0.1", held.number).bytes.find("stopped by request") !=
+          std::string::npos);
 }
 
 TEST_CASE("what waits in the backlog is answered as soon as answering begins", "[port]") {
@@ -100,7 +107,8 @@ TEST_CASE("what waits in the backlog is answered as soon as answering begins", "
     }
 }
 
-TEST_CASE("nothing is accepted and the socket blocks again once answering has been stopped", "[port]") {
+TEST_CASE("nothing is accepted and the socket blocks again once answering has been stopped",
+          "[port]") {
     Held held;
     const auto of_the_app = held.duplicate();
     for (int i = 0; i < 50; ++i) {
@@ -215,8 +223,8 @@ TEST_CASE("a head that never ends is answered after 8 KiB", "[port]") {
     Held held;
     held.answer();
     const auto begin = Clock::now();
-    const auto received =
-        test::get("127.0.0.1", held.number, "GET / HTTP/1.1\r\nCookie: " + std::string(100000, 'x'));
+    const auto received = test::get("127.0.0.1", held.number,
+                                    "GET / HTTP/1.1\r\nCookie: " + std::string(100000, 'x'));
     CHECK(is_503(received));
     CHECK_FALSE(received.reset);
     CHECK(Clock::now() - begin < 1500ms);
@@ -234,7 +242,8 @@ TEST_CASE("a client in the middle of a large body gets the answer and no reset",
     CHECK_FALSE(received.reset);
 }
 
-TEST_CASE("a flood of silent clients neither takes more than its places nor holds up the loop", "[port]") {
+TEST_CASE("a flood of silent clients neither takes more than its places nor holds up the loop",
+          "[port]") {
     Held held;
     std::vector<UniqueFd> flood;
     for (int i = 0; i < 100; ++i) {
@@ -304,7 +313,8 @@ TEST_CASE("an answer is sent on a socket that an app has shut down as well", "[p
     shutdown(of_the_app.get(), SHUT_RDWR);
     // The loop sees the hang-up and listens again.
     const auto end = Clock::now() + 5s;
-    while (test::option_of(of_the_app.get(), SOL_SOCKET, SO_ACCEPTCONN) == 0 && Clock::now() < end) {
+    while (test::option_of(of_the_app.get(), SOL_SOCKET, SO_ACCEPTCONN) == 0 &&
+           Clock::now() < end) {
         std::this_thread::yield();
     }
     CHECK(is_503(test::get("127.0.0.1", held.number)));

@@ -24,7 +24,8 @@ bool is_end(const test::Received& received) {
 
 }  // namespace
 
-TEST_CASE("closing answers everything that waits, within milliseconds, and gives the port back", "[port]") {
+TEST_CASE("closing answers everything that waits, within milliseconds, and gives the port back",
+          "[port]") {
     test::LoopThread thread;
     auto port = std::make_unique<HeldPort>(thread.loop());
     const auto number = test::free_port();
@@ -35,7 +36,8 @@ TEST_CASE("closing answers everything that waits, within milliseconds, and gives
         clients.push_back(test::connect_to("127.0.0.1", number));
         REQUIRE(clients.back());
         if (i >= 5) {
-            test::send_all(clients.back().get(), "GET / HTTP/1.1\r\nAccept: application/json\r\n\r\n");
+            test::send_all(clients.back().get(),
+                           "GET / HTTP/1.1\r\nAccept: application/json\r\n\r\n");
         }
     }
     const auto begin = Clock::now();

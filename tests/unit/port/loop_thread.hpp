@@ -13,7 +13,8 @@ namespace steward::test {
 class LoopThread {
   public:
     LoopThread() {
-        // Asio opens its own descriptors with the first timer or watch: before a test counts or limits them.
+        // Asio opens its own descriptors with the first timer or watch: before a test counts or
+        // limits them.
         loop_.disarm(loop_.arm(loop_.now(), [] {}));
         thread_ = std::thread([this] { loop_.run(); });
     }

@@ -65,12 +65,14 @@ core::UniqueFd server(const std::string& address, std::uint16_t port, Ends ends,
     const int on = 1;
     const int off = 0;
     if (option != Option::kNone) {
-        setsockopt(fd.get(), SOL_SOCKET, option == Option::kReusePort ? SO_REUSEPORT : SO_REUSEADDR, &on, sizeof on);
+        setsockopt(fd.get(), SOL_SOCKET, option == Option::kReusePort ? SO_REUSEPORT : SO_REUSEADDR,
+                   &on, sizeof on);
     }
     if (name.storage.ss_family == AF_INET6) {
         setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
     }
-    if (bind(fd.get(), name.get(), name.size) != 0 || (ends == Ends::kListening && listen(fd.get(), 128) != 0)) {
+    if (bind(fd.get(), name.get(), name.size) != 0 ||
+        (ends == Ends::kListening && listen(fd.get(), 128) != 0)) {
         const int error = errno;
         fd.reset();
         errno = error;
@@ -78,7 +80,9 @@ core::UniqueFd server(const std::string& address, std::uint16_t port, Ends ends,
     return fd;
 }
 
-std::uint16_t free_port() { return port_of(server("::", 0, Ends::kBound).get()); }
+std::uint16_t free_port() {
+    return port_of(server("::", 0, Ends::kBound).get());
+}
 
 std::uint16_t port_of(int fd) {
     sockaddr_in6 name{};
@@ -156,7 +160,8 @@ bool serve_one(int listener, const std::string& text, int wait_ms) {
     }
     std::string request;
     std::array<char, 4096> buffer;
-    while (request.find("\r\n\r\n") == std::string::npos && wait_for(fd.get(), POLLIN, kReceiveMs)) {
+    while (request.find("\r\n\r\n") == std::string::npos &&
+           wait_for(fd.get(), POLLIN, kReceiveMs)) {
         const ssize_t got = recv(fd.get(), buffer.data(), buffer.size(), 0);
         if (got <= 0) {
             break;
@@ -167,8 +172,12 @@ bool serve_one(int listener, const std::string& text, int wait_ms) {
     return true;
 }
 
-bool is_nonblocking(int fd) { return (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0; }
-bool has_close_on_exec(int fd) { return (fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0; }
+bool is_nonblocking(int fd) {
+    return (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0;
+}
+bool has_close_on_exec(int fd) {
+    return (fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0;
+}
 
 int option_of(int fd, int level, int option) {
     int value = -1;
@@ -189,7 +198,8 @@ bool reaches(std::uint16_t port, int state, std::size_t count) {
     do {
         const auto rows = core::socket_rows(port, core::SocketStates::kAll);
         const auto is_it = [state](const core::SocketRow& row) { return row.state == state; };
-        if (rows && static_cast<std::size_t>(std::count_if(rows->begin(), rows->end(), is_it)) == count) {
+        if (rows &&
+            static_cast<std::size_t>(std::count_if(rows->begin(), rows->end(), is_it)) == count) {
             return true;
         }
     } while (std::chrono::steady_clock::now() < end);

@@ -63,13 +63,16 @@ TEST_CASE("netlink and /proc show the same sockets", "[port]") {
     CHECK(all.size() == 5);
     const auto listening = plain(core::socket_rows_from_netlink(number, SocketStates::kListening));
     CHECK(listening == plain(core::socket_rows_from_proc(number, SocketStates::kListening)));
-    CHECK(listening == std::vector<Plain>{{"127.0.0.1", false, TCP_LISTEN, core::socket_inode(v4.get())},
-                                          {"::1", true, TCP_LISTEN, core::socket_inode(v6.get())}});
+    CHECK(listening ==
+          std::vector<Plain>{{"127.0.0.1", false, TCP_LISTEN, core::socket_inode(v4.get())},
+                             {"::1", true, TCP_LISTEN, core::socket_inode(v6.get())}});
 }
 
-TEST_CASE("a connection counts as ownerless only when it is closing and belongs to no process", "[port]") {
+TEST_CASE("a connection counts as ownerless only when it is closing and belongs to no process",
+          "[port]") {
     core::SocketRow row;
-    for (const int state : {TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_TIME_WAIT, TCP_LAST_ACK, TCP_CLOSING}) {
+    for (const int state :
+         {TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_TIME_WAIT, TCP_LAST_ACK, TCP_CLOSING}) {
         row.state = static_cast<std::uint8_t>(state);
         row.inode = 0;
         CHECK(row.ownerless());

@@ -72,7 +72,9 @@ class Tree {
     UniqueFd go_on_;
 };
 
-std::string this_process() { return "pid " + std::to_string(getpid()) + " (" + test::own_name() + ")"; }
+std::string this_process() {
+    return "pid " + std::to_string(getpid()) + " (" + test::own_name() + ")";
+}
 
 }  // namespace
 
@@ -106,7 +108,8 @@ TEST_CASE("an impostor who shares the port with the app is named", "[port]") {
     const Tree tree("127.0.0.1", number, Option::kReusePort);
     REQUIRE(port.stranger_on(number, tree.guardian()) == "");
     SECTION("on the same address") {
-        const auto stranger = test::server("127.0.0.1", number, Ends::kListening, Option::kReusePort);
+        const auto stranger =
+            test::server("127.0.0.1", number, Ends::kListening, Option::kReusePort);
         REQUIRE(stranger);
         CHECK(port.stranger_on(number, tree.guardian()) == this_process());
     }

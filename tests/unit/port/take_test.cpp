@@ -27,7 +27,9 @@ namespace {
 
 constexpr int kBusyPorts = 50;
 
-bool begins_with(const std::string& text, const std::string& head) { return text.rfind(head, 0) == 0; }
+bool begins_with(const std::string& text, const std::string& head) {
+    return text.rfind(head, 0) == 0;
+}
 
 // Accepts and closes so many connections, each closed by the server first, as HTTP/1.0 servers do.
 void serve_and_close(int listener, std::uint16_t port, int count) {
@@ -39,7 +41,8 @@ void serve_and_close(int listener, std::uint16_t port, int count) {
     }
 }
 
-// Runs it in a child of its own; its exit code. The work may change the child's rights and namespaces.
+// Runs it in a child of its own; its exit code. The work may change the child's rights and
+// namespaces.
 int in_child(const std::function<int()>& work) {
     const pid_t pid = fork();
     if (pid == 0) {
@@ -52,7 +55,8 @@ int in_child(const std::function<int()>& work) {
 
 }  // namespace
 
-TEST_CASE("the kept socket listens with the largest backlog and is not inherited by programs", "[port]") {
+TEST_CASE("the kept socket listens with the largest backlog and is not inherited by programs",
+          "[port]") {
     core::Loop loop;
     HeldPort port(loop);
     const auto number = test::free_port();
@@ -83,7 +87,8 @@ TEST_CASE("a port that a stranger has bound in any way is refused, and nothing i
     auto stranger = test::server(address, number, ends, option);
     REQUIRE(stranger);
 
-    const bool concerns_other = (address == "::1") == (host == "127.0.0.1") && address != "::" && address != "0.0.0.0";
+    const bool concerns_other =
+        (address == "::1") == (host == "127.0.0.1") && address != "::" && address != "0.0.0.0";
     const auto before = test::open_descriptors();
     const auto taken = port.take(host, number);
     REQUIRE_FALSE(taken);
@@ -114,8 +119,8 @@ TEST_CASE("whoever uses the port is named with its pid", "[port]") {
     const auto taken = port.take("127.0.0.1", number);
     REQUIRE_FALSE(taken);
     const std::string shown = address == "::1" ? "[::1]" : address;
-    CHECK(taken.error().text == shown + ":" + std::to_string(number) + " is in use by " + test::own_name() + " (pid " +
-                                    std::to_string(getpid()) + ")");
+    CHECK(taken.error().text == shown + ":" + std::to_string(number) + " is in use by " +
+                                    test::own_name() + " (pid " + std::to_string(getpid()) + ")");
 }
 
 TEST_CASE("many refused candidates in a row do not hold the loop up", "[port]") {
@@ -134,7 +139,8 @@ TEST_CASE("many refused candidates in a row do not hold the loop up", "[port]") 
     CHECK(std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(500));
 }
 
-TEST_CASE("the port is taken again after a hundred requests left connections in TIME_WAIT", "[port]") {
+TEST_CASE("the port is taken again after a hundred requests left connections in TIME_WAIT",
+          "[port]") {
     core::Loop loop;
     const auto number = test::free_port();
     const std::string host = GENERATE("127.0.0.1", "0.0.0.0");
@@ -159,7 +165,8 @@ TEST_CASE("the port is taken again after a hundred requests left connections in 
     CHECK(client);
 }
 
-TEST_CASE("the port is taken again while idle clients of the last session hang on to it", "[port]") {
+TEST_CASE("the port is taken again while idle clients of the last session hang on to it",
+          "[port]") {
     core::Loop loop;
     const auto number = test::free_port();
     std::vector<UniqueFd> clients;
@@ -206,7 +213,8 @@ TEST_CASE("a connection that a process still holds keeps the port from being tak
     CHECK(second.take("127.0.0.1", number));
 }
 
-TEST_CASE("closing connections of a server that did not share its address are called what they are", "[port]") {
+TEST_CASE("closing connections of a server that did not share its address are called what they are",
+          "[port]") {
     core::Loop loop;
     const auto number = test::free_port();
     {
@@ -217,8 +225,9 @@ TEST_CASE("closing connections of a server that did not share its address are ca
     HeldPort port(loop);
     const auto taken = port.take("127.0.0.1", number);
     REQUIRE_FALSE(taken);
-    CHECK(taken.error().text == "127.0.0.1:" + std::to_string(number) +
-                                    " is in use by connections of an earlier server that are still closing");
+    CHECK(taken.error().text ==
+          "127.0.0.1:" + std::to_string(number) +
+              " is in use by connections of an earlier server that are still closing");
 }
 
 TEST_CASE("the other family's loopback address is held and refuses at once", "[port]") {
@@ -239,7 +248,10 @@ TEST_CASE("the other family's loopback address is held and refuses at once", "[p
     CHECK(test::connect_to(host, number));
 }
 
-TEST_CASE("the other family's address cannot be stolen, even when it was freed by closing connections only", "[port]") {
+TEST_CASE(
+    "the other family's address cannot be stolen, even when it was freed by closing connections "
+    "only",
+    "[port]") {
     core::Loop loop;
     const auto number = test::free_port();
     {
@@ -304,11 +316,14 @@ TEST_CASE("a host or port that cannot be bound is refused in words", "[port]") {
         REQUIRE_FALSE(taken);
         return taken.error().text;
     };
-    CHECK(text("localhost", 5000) == "the host must be a literal address such as 127.0.0.1 or ::1 (got 'localhost')");
+    CHECK(text("localhost", 5000) ==
+          "the host must be a literal address such as 127.0.0.1 or ::1 (got 'localhost')");
     CHECK(text("", 5000) == "the host must be a literal address such as 127.0.0.1 or ::1 (got '')");
-    CHECK(text("[::1]", 5000) == "the host must be a literal address such as 127.0.0.1 or ::1 (got '[::1]')");
+    CHECK(text("[::1]", 5000) ==
+          "the host must be a literal address such as 127.0.0.1 or ::1 (got '[::1]')");
     CHECK(text("127.0.0.1", 0) == "0 is not a port that can be kept; give one from 1 to 65535");
-    CHECK(text("192.0.2.1", 5000) == "192.0.2.1:5000 cannot be bound: this machine has no address 192.0.2.1");
+    CHECK(text("192.0.2.1", 5000) ==
+          "192.0.2.1:5000 cannot be bound: this machine has no address 192.0.2.1");
 }
 
 TEST_CASE("a privileged port is refused with the reason", "[port]") {
@@ -321,7 +336,8 @@ TEST_CASE("a privileged port is refused with the reason", "[port]") {
         const auto taken = port.take("127.0.0.1", 1);
         const std::string expected =
             "127.0.0.1:1 may not be bound by this user: permission denied; use a port from 1024 on";
-        return !taken && taken.error().sys_errno == EACCES && taken.error().text == expected ? 0 : 1;
+        return !taken && taken.error().sys_errno == EACCES && taken.error().text == expected ? 0
+                                                                                             : 1;
     });
     CHECK(code == 0);
 }
