@@ -56,9 +56,7 @@ static int valid_utf8(const char* data, size_t length) {
     return 1;
 }
 
-/* ---- the entry
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- the entry */
 
 static const steward_entry* find_entry(const char* path, struct reason reason) {
     char absolute[4096];
@@ -121,8 +119,7 @@ static int check_entry(const steward_entry* entry, struct reason reason) {
     return 0;
 }
 
-/* ---- the schema
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the schema */
 
 struct schema {
     size_t length;
@@ -205,8 +202,7 @@ static int add_schema(const steward_plugin* plugin, struct json_line* line, stru
     return 0;
 }
 
-/* ---- one plugin
- * ---------------------------------------------------------------------------------------------- */
+/* ---- one plugin */
 
 static int add_text(struct json_line* line, const char* name, steward_str value,
                     struct reason reason) {

@@ -158,7 +158,6 @@ AppOutput::~AppOutput() {
 }
 
 // ---- from the core's loop
-// ------------------------------------------------------------------------------------
 
 Result<OutputCapture::Pipes> AppOutput::open(std::uint64_t generation) {
     auto out = make_pipe();
@@ -239,7 +238,6 @@ void AppOutput::Impl::answer_now(std::uint64_t ticket, std::string text) {
 }
 
 // ---- from anywhere
-// -------------------------------------------------------------------------------------------
 
 std::vector<OutputLine> AppOutput::tail(std::size_t max_lines) const {
     return impl_->lines.last(max_lines);
@@ -260,7 +258,6 @@ std::string AppOutput::path() const {
 }
 
 // ---- the log thread: pipes
-// -----------------------------------------------------------------------------------
 
 void AppOutput::Impl::add_pipe(const Key& key, UniqueFd fd) {
     if (pipes.count(key) != 0) {
@@ -446,7 +443,6 @@ std::string AppOutput::Impl::find_last_line(std::uint64_t generation) {
 }
 
 // ---- the log thread: the file
-// --------------------------------------------------------------------------------
 
 // One portion per task, so that the loop comes to the pipes between two.
 void AppOutput::Impl::schedule_pump() {

@@ -17,7 +17,8 @@ constexpr int kJitterPercent = 20;
 
 std::vector<std::uint16_t> fallback_ports(const PortQuestion& question, std::size_t count) {
     std::vector<std::uint16_t> ports;
-    for (unsigned port = std::max(question.base, question.first); port <= question.last && ports.size() < count; ++port) {
+    for (unsigned port = std::max(question.base, question.first);
+         port <= question.last && ports.size() < count; ++port) {
         const auto candidate = static_cast<std::uint16_t>(port);
         if (!std::binary_search(question.excluded.begin(), question.excluded.end(), candidate)) {
             ports.push_back(candidate);
@@ -48,7 +49,8 @@ RestartAnswer fallback_restart(const RestartQuestion& question, std::uint64_t en
     }
     const int doublings = std::clamp(failures - 1, 0, 20);
     const Duration delay = std::min(kCap, kBase * (1 << doublings));
-    const auto jitter = static_cast<Duration::rep>(entropy % (2 * kJitterPercent + 1)) - kJitterPercent;
+    const auto jitter =
+        static_cast<Duration::rep>(entropy % (2 * kJitterPercent + 1)) - kJitterPercent;
     const Duration jittered = std::min(kCap, delay + delay / 100 * jitter);
     return {DecisionAction::kRestart, jittered,
             "restart " + std::to_string(failures) + " of " + std::to_string(kMaxRestarts) + " in " +

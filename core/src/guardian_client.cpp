@@ -88,7 +88,8 @@ std::string describe(pid_t pid) {
     if (open == std::string::npos || close == std::string::npos || close + 2 >= stat.size()) {
         return std::to_string(pid);
     }
-    return std::to_string(pid) + " (" + stat.substr(open + 1, close - open - 1) + ", state " + stat[close + 2] + ")";
+    return std::to_string(pid) + " (" + stat.substr(open + 1, close - open - 1) + ", state " +
+           stat[close + 2] + ")";
 }
 
 }  // namespace
@@ -140,7 +141,7 @@ struct GuardianClient::Impl : std::enable_shared_from_this<GuardianClient::Impl>
     std::function<void()> gone;
 };
 
-// ---- the guardian's life ---------------------------------------------------------------------------------------
+// ---- the guardian's life
 
 Status GuardianClient::Impl::start_guardian() {
     std::array<int, 2> ends{-1, -1};
@@ -281,9 +282,10 @@ void GuardianClient::Impl::after_sweep() {
     }
 }
 
-// ---- orders ----------------------------------------------------------------------------------------------------
+// ---- orders
 
-bool GuardianClient::Impl::send(steward_guardian_order& message, const int* fds, std::size_t fd_count) {
+bool GuardianClient::Impl::send(steward_guardian_order& message, const int* fds,
+                                std::size_t fd_count) {
     iovec data{&message, sizeof message};
     msghdr header{};
     header.msg_iov = &data;
@@ -298,7 +300,8 @@ bool GuardianClient::Impl::send(steward_guardian_order& message, const int* fds,
         c->cmsg_len = CMSG_LEN(sizeof(int) * fd_count);
         std::memcpy(CMSG_DATA(c), fds, sizeof(int) * fd_count);
     }
-    return sendmsg(socket.get(), &header, MSG_NOSIGNAL | MSG_DONTWAIT) == static_cast<ssize_t>(sizeof message);
+    return sendmsg(socket.get(), &header, MSG_NOSIGNAL | MSG_DONTWAIT) ==
+           static_cast<ssize_t>(sizeof message);
 }
 
 void GuardianClient::Impl::order(std::uint16_t type) {
@@ -349,7 +352,7 @@ void GuardianClient::Impl::check_answers() {
     });
 }
 
-// ---- reports ---------------------------------------------------------------------------------------------------
+// ---- reports
 
 // Takes one report; false: there is none.
 bool GuardianClient::Impl::receive() {
@@ -366,7 +369,8 @@ bool GuardianClient::Impl::receive() {
     header.msg_controllen = control.size();
     const ssize_t n = recvmsg(socket.get(), &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (n < 0 && errno == ECONNRESET) {
-        return true;  // Said once when the other end dies; what it had sent before is still to be read.
+        return true;  // Said once when the other end dies; what it had sent before is still to be
+                      // read.
     }
     if (n <= 0) {
         if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
@@ -415,7 +419,8 @@ void GuardianClient::Impl::on_report(const steward_guardian_report& report, Uniq
             const std::string what = setup    ? "the app's process could not be made"
                                      : folder ? directory + ": cannot be the working directory"
                                               : command + ": cannot be executed";
-            exec_failed = SpawnFailed{what + ": " + std::strerror(report.error), report.error, setup};
+            exec_failed =
+                SpawnFailed{what + ": " + std::strerror(report.error), report.error, setup};
             break;
         }
         case kStewardGuardianExited:
@@ -445,14 +450,15 @@ void GuardianClient::Impl::fail_spawn(std::string cause, int sys_errno, bool ret
     tree = false;
     app = 0;
     app_pidfd.reset();
-    scheduler.post([self = weak_from_this(), failed = SpawnFailed{std::move(cause), sys_errno, retryable}] {
-        if (const auto impl = self.lock(); impl && impl->events.spawn_failed) {
-            impl->events.spawn_failed(failed);
-        }
-    });
+    scheduler.post(
+        [self = weak_from_this(), failed = SpawnFailed{std::move(cause), sys_errno, retryable}] {
+            if (const auto impl = self.lock(); impl && impl->events.spawn_failed) {
+                impl->events.spawn_failed(failed);
+            }
+        });
 }
 
-// ---- the interface ---------------------------------------------------------------------------------------------
+// ---- the interface
 
 GuardianClient::GuardianClient(Scheduler& scheduler, std::string file)
     : impl_(std::make_shared<Impl>(scheduler, std::move(file))) {}
@@ -463,7 +469,9 @@ GuardianClient::~GuardianClient() {
     impl_->drop_guardian();
 }
 
-void GuardianClient::listen(GuardianEvents events) { impl_->events = std::move(events); }
+void GuardianClient::listen(GuardianEvents events) {
+    impl_->events = std::move(events);
+}
 
 void GuardianClient::spawn(SpawnRequest request) {
     Impl& impl = *impl_;
@@ -494,7 +502,8 @@ void GuardianClient::spawn(SpawnRequest request) {
     order.argc = static_cast<std::uint32_t>(request.argv.size());
     order.envc = static_cast<std::uint32_t>(request.environment.size());
     order.document_size = size;
-    std::array<int, kStewardGuardianMaxFds> fds{doc->get(), request.out.get(), request.err.get(), request.listener};
+    std::array<int, kStewardGuardianMaxFds> fds{doc->get(), request.out.get(), request.err.get(),
+                                                request.listener};
     std::size_t count = 3;
     if (request.listener >= 0) {
         order.flags = kStewardGuardianHasListener;
@@ -502,16 +511,23 @@ void GuardianClient::spawn(SpawnRequest request) {
     }
     if (!impl.send(order, fds.data(), count)) {
         const int reason = errno;
-        impl.fail_spawn("cannot reach app-guardian: " + std::string(std::strerror(reason)), reason, /*retryable=*/true);
+        impl.fail_spawn("cannot reach app-guardian: " + std::string(std::strerror(reason)), reason,
+                        /*retryable=*/true);
         return;
     }
     impl.expect_answer(order.seq, answer_time);
 }
 
-void GuardianClient::terminate() { impl_->order(kStewardGuardianTerm); }
-void GuardianClient::kill() { impl_->order(kStewardGuardianKill); }
+void GuardianClient::terminate() {
+    impl_->order(kStewardGuardianTerm);
+}
+void GuardianClient::kill() {
+    impl_->order(kStewardGuardianKill);
+}
 
-std::int32_t GuardianClient::guardian_pid() const { return impl_->guardian.pid; }
+std::int32_t GuardianClient::guardian_pid() const {
+    return impl_->guardian.pid;
+}
 
 std::string GuardianClient::describe_tree() const {
     std::vector<std::int32_t> pids;
@@ -538,11 +554,12 @@ void GuardianClient::close(std::function<void()> gone) {
     impl.answer_timer = 0;
     impl.scheduler.unwatch(impl.socket.get());
     impl.socket.reset();
-    impl.close_timer = impl.scheduler.arm(impl.scheduler.now() + kCloseTime, [self = impl.weak_from_this()] {
-        if (const auto i = self.lock(); i && i->gone) {
-            std::exchange(i->gone, nullptr)();
-        }
-    });
+    impl.close_timer =
+        impl.scheduler.arm(impl.scheduler.now() + kCloseTime, [self = impl.weak_from_this()] {
+            if (const auto i = self.lock(); i && i->gone) {
+                std::exchange(i->gone, nullptr)();
+            }
+        });
 }
 
 }  // namespace steward::core

@@ -143,7 +143,6 @@ HeldPort::~HeldPort() {
 }
 
 // ---- binding
-// -------------------------------------------------------------------------------------------------
 
 Status HeldPort::take(const std::string& host, std::uint16_t port) {
     impl_->let_go();
@@ -313,7 +312,6 @@ void HeldPort::Impl::let_go() {
 }
 
 // ---- the held socket
-// -----------------------------------------------------------------------------------------
 
 int HeldPort::listener() {
     if (!impl_->socket) {
@@ -350,7 +348,6 @@ void HeldPort::close(const PortAnswer& answer) {
 }
 
 // ---- strangers
-// -----------------------------------------------------------------------------------------------
 
 std::string HeldPort::stranger_on(std::uint16_t port, std::int32_t guardian_pid) {
     const auto rows = socket_rows(port, SocketStates::kListening);

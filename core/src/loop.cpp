@@ -29,7 +29,8 @@ struct Watched : std::enable_shared_from_this<Watched> {
     Watched(boost::asio::io_context& context, int fd) : descriptor(context, fd) {}
 
     void wait_read() {
-        descriptor.async_wait(Descriptor::wait_read, [self = shared_from_this()](const boost::system::error_code& error) {
+        descriptor.async_wait(Descriptor::wait_read, [self = shared_from_this()](
+                                                         const boost::system::error_code& error) {
             if (self->active && error != boost::asio::error::operation_aborted) {
                 self->ready(true, false);
                 if (self->active) {
@@ -39,7 +40,8 @@ struct Watched : std::enable_shared_from_this<Watched> {
         });
     }
     void wait_write() {
-        descriptor.async_wait(Descriptor::wait_write, [self = shared_from_this()](const boost::system::error_code& error) {
+        descriptor.async_wait(Descriptor::wait_write, [self = shared_from_this()](
+                                                          const boost::system::error_code& error) {
             if (self->active && error != boost::asio::error::operation_aborted) {
                 self->ready(false, true);
                 if (self->active) {
@@ -66,7 +68,8 @@ struct Watched : std::enable_shared_from_this<Watched> {
 struct Loop::Impl {
     // Hint 1: only one thread runs it. post() from other threads stays safe.
     boost::asio::io_context context{1};
-    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{context.get_executor()};
+    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{
+        context.get_executor()};
     std::unordered_map<TimerId, std::unique_ptr<boost::asio::steady_timer>> timers;
     TimerId next_timer = 1;
     std::unordered_map<int, std::shared_ptr<Watched>> watched;
@@ -94,9 +97,13 @@ void Loop::run() {
     impl_->thread = std::thread::id{};
 }
 
-void Loop::stop() { impl_->context.stop(); }
+void Loop::stop() {
+    impl_->context.stop();
+}
 
-bool Loop::on_loop() const { return impl_->thread.load() == std::this_thread::get_id(); }
+bool Loop::on_loop() const {
+    return impl_->thread.load() == std::this_thread::get_id();
+}
 
 TimePoint Loop::now() const {
     timespec ts{};
@@ -104,7 +111,9 @@ TimePoint Loop::now() const {
     return TimePoint(std::chrono::seconds(ts.tv_sec) + std::chrono::nanoseconds(ts.tv_nsec));
 }
 
-void Loop::post(Task task) { boost::asio::post(impl_->context, std::move(task)); }
+void Loop::post(Task task) {
+    boost::asio::post(impl_->context, std::move(task));
+}
 
 TimerId Loop::arm(TimePoint at, Task task) {
     if (at - now() >= kGridFrom) {
@@ -125,7 +134,9 @@ TimerId Loop::arm(TimePoint at, Task task) {
     return id;
 }
 
-void Loop::disarm(TimerId timer) { impl_->timers.erase(timer); }
+void Loop::disarm(TimerId timer) {
+    impl_->timers.erase(timer);
+}
 
 bool Loop::watch(int fd, Interest interest, Ready ready) {
     unwatch(fd);

@@ -16,9 +16,11 @@ using Question = MachineState::Question;
 
 constexpr Duration kFirstRetry = std::chrono::milliseconds(25);
 constexpr Duration kLastRetry = std::chrono::milliseconds(500);
-// The start-up timer comes this much after the deadline that the waiting probe has, so that the probe's own verdict is there.
+// The start-up timer comes this much after the deadline that the waiting probe has, so that the
+// probe's own verdict is there.
 constexpr Duration kStartupGrace = std::chrono::milliseconds(250);
-// A start-up timer that comes later than this says more of the machine (it was asleep or stalled) than of the app.
+// A start-up timer that comes later than this says more of the machine (it was asleep or stalled)
+// than of the app.
 constexpr Duration kLateWake = std::chrono::seconds(1);
 constexpr Duration kLongestDelay = std::chrono::hours(24);
 constexpr Duration kBacklogWait = std::chrono::seconds(2);
@@ -47,11 +49,14 @@ std::string join(const std::vector<std::uint16_t>& ports) {
     return s;
 }
 
-std::int64_t signed_of(std::uint64_t value) { return static_cast<std::int64_t>(value); }
+std::int64_t signed_of(std::uint64_t value) {
+    return static_cast<std::int64_t>(value);
+}
 
 // The interpreter says that the program itself is wrong: no restart mends that.
 bool names_broken_code(const std::string& line) {
-    constexpr std::array names{"SyntaxError", "IndentationError", "ImportError", "ModuleNotFoundError"};
+    constexpr std::array names{"SyntaxError", "IndentationError", "ImportError",
+                               "ModuleNotFoundError"};
     return std::any_of(names.begin(), names.end(),
                        [&](const char* name) { return line.find(name) != std::string::npos; });
 }
@@ -59,7 +64,8 @@ bool names_broken_code(const std::string& line) {
 // One step in progress: the state is changed in place, actions are collected in order.
 class Stepper {
   public:
-    Stepper(const MachineConfig& config, MachineState& state, std::vector<Action>& actions, TimePoint now)
+    Stepper(const MachineConfig& config, MachineState& state, std::vector<Action>& actions,
+            TimePoint now)
         : c_(config), s_(state), out_(actions), now_(now) {}
 
     void on(const StartRequested& in);
@@ -114,7 +120,8 @@ class Stepper {
     void say_finished(std::string left);
 
     bool taking_down() const {
-        return s_.state == State::kStopping || s_.state == State::kUnhealthy || s_.state == State::kUnkillable;
+        return s_.state == State::kStopping || s_.state == State::kUnhealthy ||
+               s_.state == State::kUnkillable;
     }
     bool alive() const { return s_.state == State::kStarting || s_.state == State::kRunning; }
 
@@ -151,18 +158,19 @@ void Stepper::emit(EventName name, Severity severity, const std::string& cause, 
 
 void Stepper::emit_skipped(const std::vector<SkippedPort>& skipped) {
     for (const auto& skip : skipped) {
-        emit(EventName::kPortSkipped, Severity::kInfo, skip.cause, {{"port", std::int64_t{skip.port}}});
+        emit(EventName::kPortSkipped, Severity::kInfo, skip.cause,
+             {{"port", std::int64_t{skip.port}}});
     }
 }
 
 void Stepper::disarm_all() {
-    for (const auto timer : {TimerName::kStartup, TimerName::kProbe, TimerName::kBackoff, TimerName::kShutdown,
-                             TimerName::kKill, TimerName::kDegraded}) {
+    for (const auto timer : {TimerName::kStartup, TimerName::kProbe, TimerName::kBackoff,
+                             TimerName::kShutdown, TimerName::kKill, TimerName::kDegraded}) {
         act(Disarm{timer});
     }
 }
 
-// ---- starting --------------------------------------------------------------------------------------------------
+// ---- starting
 
 void Stepper::begin_start(Origin origin, const std::string& cause) {
     disarm_all();
@@ -223,7 +231,8 @@ void Stepper::on(const PortNotFound& in) {
         return;
     }
     emit_skipped(in.skipped);
-    degrade(s_.refused_ports.empty() ? in.cause : in.cause + "; the app refused " + join(s_.refused_ports));
+    degrade(s_.refused_ports.empty() ? in.cause
+                                     : in.cause + "; the app refused " + join(s_.refused_ports));
 }
 
 void Stepper::on(const Spawned& in) {
@@ -265,7 +274,7 @@ void Stepper::on(const SpawnFailed& in) {
     }
 }
 
-// ---- health ----------------------------------------------------------------------------------------------------
+// ---- health
 
 void Stepper::probe() {
     ++s_.epoch;
@@ -274,8 +283,10 @@ void Stepper::probe() {
     s_.probe_at = now_;
     TimePoint deadline = now_ + c_.health_timeout;
     if (s_.state == State::kStarting) {
-        // With the socket handed over one probe waits in the backlog until the app answers; others are asked again and again.
-        deadline = c_.port_mode == PortMode::kHandOver ? s_.startup_by : std::min(deadline, s_.startup_by);
+        // With the socket handed over one probe waits in the backlog until the app answers; others
+        // are asked again and again.
+        deadline =
+            c_.port_mode == PortMode::kHandOver ? s_.startup_by : std::min(deadline, s_.startup_by);
         deadline = std::max(deadline, now_ + kFirstRetry);
     }
     act(StartProbe{s_.epoch, deadline, s_.attempt});
@@ -336,13 +347,15 @@ void Stepper::probe_while_starting(const ProbeResult& in) {
 
 void Stepper::end_of_startup() {
     if (s_.pid != 0 && !s_.answered) {
-        const std::string detail = s_.last_detail.empty() ? "the probe has not answered" : s_.last_detail;
+        const std::string detail =
+            s_.last_detail.empty() ? "the probe has not answered" : s_.last_detail;
         cancel_probe();
         become_running(/*healthy=*/false, "health unknown: " + detail);
         return;
     }
-    const std::string cause = "not healthy within " + text(c_.startup_timeout) +
-                              (s_.last_detail.empty() ? std::string(": no answer") : ": " + s_.last_detail);
+    const std::string cause =
+        "not healthy within " + text(c_.startup_timeout) +
+        (s_.last_detail.empty() ? std::string(": no answer") : ": " + s_.last_detail);
     const bool other_port = c_.port_mode == PortMode::kOwnBind;
     if (!other_port) {  // Tries of other ports are not the restart strategy's business.
         remember(STEWARD_EV_START_TIMEOUT, 0);
@@ -404,8 +417,10 @@ void Stepper::probe_while_running(const ProbeResult& in) {
         s_.well_since.reset();
     }
     ++s_.failures;
-    s_.cause = in.detail + " (failure " + std::to_string(s_.failures) + " of " + std::to_string(c_.health_failures) + ")";
-    emit(EventName::kProbeFailed, Severity::kWarning, in.detail, {{"failures", std::int64_t{s_.failures}}});
+    s_.cause = in.detail + " (failure " + std::to_string(s_.failures) + " of " +
+               std::to_string(c_.health_failures) + ")";
+    emit(EventName::kProbeFailed, Severity::kWarning, in.detail,
+         {{"failures", std::int64_t{s_.failures}}});
     if (s_.failures >= c_.health_failures) {
         const std::string cause =
             std::to_string(s_.failures) + " failed health checks in a row, the last: " + in.detail;
@@ -415,7 +430,7 @@ void Stepper::probe_while_running(const ProbeResult& in) {
     }
 }
 
-// ---- ending ----------------------------------------------------------------------------------------------------
+// ---- ending
 
 // Precondition: something of the tree may exist.
 void Stepper::take_down(State state, After after, const std::string& cause) {
@@ -480,16 +495,19 @@ void Stepper::on(const Exited& in) {
 }
 
 void Stepper::spontaneous_exit(const Exited& in, const std::string& cause) {
-    // Once it has run, an exit is for the restart strategy, or a loop over ports would go round its budget.
+    // Once it has run, an exit is for the restart strategy, or a loop over ports would go round its
+    // budget.
     const bool starting_up = s_.state == State::kStarting || (!c_.probes() && now_ < s_.startup_by);
     const bool code = !in.signaled;
     // Without probes there is no first healthy answer: the start-up time stands for it.
     const bool before_health = c_.probes() ? !s_.startup : now_ < s_.startup_by;
     const bool cannot_run = code && (in.code == 78 || in.code == 126 || in.code == 127);
-    const bool broken_code = code && in.code == 1 && before_health && names_broken_code(in.last_stderr_line);
+    const bool broken_code =
+        code && in.code == 1 && before_health && names_broken_code(in.last_stderr_line);
     const bool bind_refused =
-        code && (in.code == 98 ||
-                 (in.code != 0 && in.last_stderr_line.find("Address already in use") != std::string::npos));
+        code &&
+        (in.code == 98 ||
+         (in.code != 0 && in.last_stderr_line.find("Address already in use") != std::string::npos));
     s_.after_cause = cause;
     if (cannot_run || broken_code) {
         enter(State::kStopping, cause);
@@ -550,13 +568,14 @@ void Stepper::next_port(const std::string& cause) {
     emit(EventName::kPortSkipped, Severity::kInfo, cause, {{"port", std::int64_t{s_.port}}});
     s_.port = 0;
     if (s_.refused_ports.size() > static_cast<std::size_t>(c_.startup_ports)) {
-        degrade("the app came up on none of the ports " + join(s_.refused_ports) + "; the last: " + cause);
+        degrade("the app came up on none of the ports " + join(s_.refused_ports) +
+                "; the last: " + cause);
     } else {
         begin_start(Origin::kOtherPort, "another port: " + cause);
     }
 }
 
-// ---- after a failure -------------------------------------------------------------------------------------------
+// ---- after a failure
 
 void Stepper::remember(std::uint32_t kind, int code) {
     if (s_.history.size() >= kHistoryLimit) {
@@ -568,7 +587,8 @@ void Stepper::remember(std::uint32_t kind, int code) {
     }
     const bool ended = kind == STEWARD_EV_EXIT || kind == STEWARD_EV_SIGNAL;
     const bool ran = ended || (s_.pid != 0 && kind != STEWARD_EV_MANUAL_START);
-    s_.history.push_back({kind, code, now_, ran ? now_ - s_.spawned_at : Duration{}, ran ? well : Duration{}});
+    s_.history.push_back(
+        {kind, code, now_, ran ? now_ - s_.spawned_at : Duration{}, ran ? well : Duration{}});
 }
 
 void Stepper::fail(std::uint32_t kind, int code, const std::string& cause) {
@@ -587,7 +607,8 @@ void Stepper::ask_restart(const std::string& cause) {
 }
 
 void Stepper::on(const Decided& in) {
-    if (s_.state != State::kDeciding || s_.question != Question::kRestart || in.epoch != s_.epoch || s_.decision) {
+    if (s_.state != State::kDeciding || s_.question != Question::kRestart || in.epoch != s_.epoch ||
+        s_.decision) {
         return;
     }
     if (s_.tree) {
@@ -598,9 +619,11 @@ void Stepper::on(const Decided& in) {
     }
 }
 
-// The failure and the policy's reason in one sentence; a policy that begins with the failure too does not say it twice.
+// The failure and the policy's reason in one sentence; a policy that begins with the failure too
+// does not say it twice.
 std::string Stepper::with_reason(const std::string& cause, std::string why) const {
-    const std::string failure = s_.last_exit ? describe_exit(s_.last_exit->signaled, s_.last_exit->code) + ": " : "";
+    const std::string failure =
+        s_.last_exit ? describe_exit(s_.last_exit->signaled, s_.last_exit->code) + ": " : "";
     if (!failure.empty() && why.starts_with(failure)) {
         why.erase(0, failure.size());
     }
@@ -645,7 +668,7 @@ void Stepper::degrade(const std::string& cause) {
     emit(EventName::kServiceDegraded, Severity::kError, cause, {{"next_restart_ms", to_ms(wait)}});
 }
 
-// ---- requests --------------------------------------------------------------------------------------------------
+// ---- requests
 
 void Stepper::on(const StartRequested& in) {
     if (s_.exiting || alive()) {
@@ -781,7 +804,7 @@ void Stepper::on(const FilesChanged& in) {
     }
 }
 
-// ---- timers ----------------------------------------------------------------------------------------------------
+// ---- timers
 
 void Stepper::on(const TimerFired& in) {
     switch (in.timer) {
@@ -824,7 +847,8 @@ void Stepper::on(const TimerFired& in) {
                 s_.after = After::kDecide;
             }
             enter(State::kUnkillable,
-                  "still there " + text(s_.exiting ? c_.exit_kill_timeout : c_.kill_timeout) + " after SIGKILL");
+                  "still there " + text(s_.exiting ? c_.exit_kill_timeout : c_.kill_timeout) +
+                      " after SIGKILL");
             emit(EventName::kServiceUnkillable, Severity::kError, s_.cause);
             if (s_.exiting) {
                 say_finished(s_.cause);

@@ -10,7 +10,8 @@ std::string describe_exit(bool signaled, int code) {
         return "exit code " + std::to_string(code);
     }
     const char* name = sigabbrev_np(code);
-    return "killed by signal " + std::to_string(code) + (name ? " (SIG" + std::string(name) + ")" : "");
+    return "killed by signal " + std::to_string(code) +
+           (name ? " (SIG" + std::string(name) + ")" : "");
 }
 
 std::string_view to_string(State state) {

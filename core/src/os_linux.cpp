@@ -24,10 +24,13 @@ Duration read_clock(clockid_t id) {
 
 OsLinux::OsLinux(Scheduler& scheduler) : scheduler_(scheduler) {}
 
-OsLinux::~OsLinux() { end_watch(); }
+OsLinux::~OsLinux() {
+    end_watch();
+}
 
 WallTime OsLinux::wall() {
-    return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
+    return std::chrono::time_point_cast<std::chrono::microseconds>(
+        std::chrono::system_clock::now());
 }
 
 std::uint64_t OsLinux::entropy() {
@@ -38,10 +41,13 @@ std::uint64_t OsLinux::entropy() {
     return value;
 }
 
-Duration OsLinux::slept() { return read_clock(CLOCK_BOOTTIME) - read_clock(CLOCK_MONOTONIC); }
+Duration OsLinux::slept() {
+    return read_clock(CLOCK_BOOTTIME) - read_clock(CLOCK_MONOTONIC);
+}
 
 bool OsLinux::runs(std::int32_t pid) {
-    const UniqueFd fd(open(("/proc/" + std::to_string(pid) + "/stat").c_str(), O_RDONLY | O_CLOEXEC));
+    const UniqueFd fd(
+        open(("/proc/" + std::to_string(pid) + "/stat").c_str(), O_RDONLY | O_CLOEXEC));
     std::array<char, 512> text{};
     const ssize_t n = fd ? read(fd.get(), text.data(), text.size() - 1) : -1;
     const char* const end = n > 0 ? strrchr(text.data(), ')') : nullptr;
@@ -60,7 +66,8 @@ void OsLinux::watch_folder(const std::string& folder, std::function<void(std::st
     if (!inotify_) {
         return;
     }
-    constexpr std::uint32_t kChanges = IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB;
+    constexpr std::uint32_t kChanges =
+        IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB;
     if (inotify_add_watch(inotify_.get(), folder.c_str(), kChanges | IN_ONLYDIR) < 0) {
         inotify_.reset();
         return;

@@ -34,7 +34,6 @@ WallTime wall_now() {
 }  // namespace
 
 // ---- in
-// ------------------------------------------------------------------------------------------------------
 
 void OutputBuffer::add(const OutputLine& line, std::size_t raw_bytes) {
     std::string head = time_text(line.wall) + " #" + std::to_string(line.generation) +
@@ -80,7 +79,6 @@ void OutputBuffer::append(std::string_view head, std::string_view text, std::siz
 }
 
 // ---- out
-// -----------------------------------------------------------------------------------------------------
 
 OutputBuffer::Pump OutputBuffer::pump() {
     if (records_.empty()) {

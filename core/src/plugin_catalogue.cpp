@@ -45,7 +45,8 @@ std::int64_t now_ms() {
 
 std::string identity(const struct stat& s) {
     std::ostringstream key;
-    key << s.st_dev << ':' << s.st_ino << ':' << s.st_mtim.tv_sec << '.' << s.st_mtim.tv_nsec << ':' << s.st_size;
+    key << s.st_dev << ':' << s.st_ino << ':' << s.st_mtim.tv_sec << '.' << s.st_mtim.tv_nsec << ':'
+        << s.st_size;
     return key.str();
 }
 
@@ -56,7 +57,8 @@ std::string distrust(const std::string& file, const struct stat& s) {
     }
     const uid_t me = geteuid();
     if (s.st_uid != 0 && s.st_uid != me) {
-        return "belongs to another user (uid " + std::to_string(s.st_uid) + "): chown it to yourself or root";
+        return "belongs to another user (uid " + std::to_string(s.st_uid) +
+               "): chown it to yourself or root";
     }
     if ((s.st_mode & S_IWOTH) != 0) {
         return "can be written by everybody: chmod o-w " + file;
@@ -74,7 +76,8 @@ std::string stem_id(const std::string& file) {
     const std::string name = fs::path(file).filename().string();
     constexpr std::string_view kPrefix = "steward_";
     constexpr std::string_view kSuffix = ".so";
-    if (name.size() <= kPrefix.size() + kSuffix.size() || !name.starts_with(kPrefix) || !name.ends_with(kSuffix)) {
+    if (name.size() <= kPrefix.size() + kSuffix.size() || !name.starts_with(kPrefix) ||
+        !name.ends_with(kSuffix)) {
         return {};
     }
     return name.substr(kPrefix.size(), name.size() - kPrefix.size() - kSuffix.size());
@@ -216,8 +219,9 @@ Result<PluginInfo> PluginCatalogue::find(const std::string& name) {
         }
     }
     if (files.empty()) {
-        return Error{name + ": no such plugin; see `steward plugins`, or give the folder of steward_" + name +
-                     ".so with --plugin-dir"};
+        return Error{name +
+                     ": no such plugin; see `steward plugins`, or give the folder of steward_" +
+                     name + ".so with --plugin-dir"};
     }
     auto found = examine(files);
     if (found.empty()) {
@@ -239,7 +243,8 @@ std::vector<PluginInfo> PluginCatalogue::examine(
         PluginInfo info;
         info.file = file;
         struct stat status {};
-        const bool own = fs::path(file).parent_path() == fs::path(places_.own_folder).lexically_normal();
+        const bool own =
+            fs::path(file).parent_path() == fs::path(places_.own_folder).lexically_normal();
         if (stat(file.c_str(), &status) != 0) {
             info.error = system_error("cannot be read").text;
         } else if (!own) {
@@ -272,8 +277,10 @@ std::vector<PluginInfo> PluginCatalogue::examine(
     return out;
 }
 
-// One prober for all files; the one that it dies or hangs on is named, and a new one goes on behind it.
-void PluginCatalogue::probe(std::vector<std::string> files, std::map<std::string, PluginInfo>& answers) {
+// One prober for all files; the one that it dies or hangs on is named, and a new one goes on behind
+// it.
+void PluginCatalogue::probe(std::vector<std::string> files,
+                            std::map<std::string, PluginInfo>& answers) {
     while (!files.empty()) {
         std::array<int, 2> ends{-1, -1};
         if (pipe2(ends.data(), O_CLOEXEC) != 0) {
@@ -316,7 +323,8 @@ void PluginCatalogue::probe(std::vector<std::string> files, std::map<std::string
                 break;
             }
             text.append(buffer.data(), static_cast<std::size_t>(n));
-            for (std::size_t end = text.find('\n'); end != std::string::npos; end = text.find('\n')) {
+            for (std::size_t end = text.find('\n'); end != std::string::npos;
+                 end = text.find('\n')) {
                 const auto line = parse_line(text.substr(0, end));
                 text.erase(0, end + 1);
                 if (!line) {
@@ -347,8 +355,9 @@ void PluginCatalogue::probe(std::vector<std::string> files, std::map<std::string
         info.file = culprit;
         info.error = timed_out ? "did not load within 2 s: it runs code when it is loaded"
                                : "ended the process that loaded it (" +
-                                     describe_exit(WIFSIGNALED(status),
-                                                   WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status)) +
+                                     describe_exit(WIFSIGNALED(status), WIFSIGNALED(status)
+                                                                            ? WTERMSIG(status)
+                                                                            : WEXITSTATUS(status)) +
                                      "): it runs code when it is loaded";
         std::erase(files, culprit);
     }

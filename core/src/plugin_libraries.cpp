@@ -2,7 +2,8 @@
 
 namespace steward::core {
 
-std::shared_ptr<Library> PluginLibraries::Impl::get(const std::string& file, const std::string& id) {
+std::shared_ptr<Library> PluginLibraries::Impl::get(const std::string& file,
+                                                    const std::string& id) {
     auto& library = by_file[file];
     if (!library) {
         library = std::make_shared<Library>();
@@ -12,7 +13,8 @@ std::shared_ptr<Library> PluginLibraries::Impl::get(const std::string& file, con
     return library;
 }
 
-PluginLibraries::PluginLibraries(std::string host_version, std::function<void(int, std::string)> log)
+PluginLibraries::PluginLibraries(std::string host_version,
+                                 std::function<void(int, std::string)> log)
     : impl_(std::make_unique<Impl>(Impl{std::move(host_version), std::move(log), {}})) {}
 
 PluginLibraries::~PluginLibraries() {

@@ -22,7 +22,8 @@ struct Library {
 };
 
 struct PluginLibraries::Impl {
-    // The library in this file, with its thread started; it is loaded by the first call on that thread.
+    // The library in this file, with its thread started; it is loaded by the first call on that
+    // thread.
     std::shared_ptr<Library> get(const std::string& file, const std::string& id);
 
     std::string version;

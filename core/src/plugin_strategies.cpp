@@ -6,8 +6,8 @@
 #include <optional>
 #include <utility>
 
-#include "plugin_library.hpp"
 #include "plugin_libraries.hpp"
+#include "plugin_library.hpp"
 #include "steward/core/schema.hpp"
 #include "steward/health.h"
 #include "steward/metrics.h"
@@ -31,8 +31,12 @@ constexpr std::size_t kMaxText = 4096;
 std::string str(steward_str s, std::size_t limit = kMaxText) {
     return s.ptr == nullptr ? std::string() : std::string(s.ptr, std::min(s.len, limit));
 }
-steward_str view(const std::string& s) { return {s.data(), s.size()}; }
-std::int64_t ns(TimePoint at) { return at.time_since_epoch().count(); }
+steward_str view(const std::string& s) {
+    return {s.data(), s.size()};
+}
+std::int64_t ns(TimePoint at) {
+    return at.time_since_epoch().count();
+}
 
 std::uint64_t random_bits() {
     std::uint64_t value = 0;
@@ -92,7 +96,8 @@ struct Created {
 };
 
 // On the library's thread.
-Created create_instance(Library& library, const PluginInfo& info, const std::string& config, const std::string& interface) {
+Created create_instance(Library& library, const PluginInfo& info, const std::string& config,
+                        const std::string& interface) {
     Created out;
     CallError error;
     if (library.entry == nullptr) {
@@ -104,7 +109,8 @@ Created create_instance(Library& library, const PluginInfo& info, const std::str
         library.entry = *loaded;
     }
     if (!library.initialised) {
-        if (const auto status = library.entry->init(library.thread->host(), view(info.file), &error.value);
+        if (const auto status =
+                library.entry->init(library.thread->host(), view(info.file), &error.value);
             status != STEWARD_OK) {
             out.error = info.id + ": its init failed: " + error.text(status);
             return out;
@@ -122,7 +128,8 @@ Created create_instance(Library& library, const PluginInfo& info, const std::str
         out.error = info.id + ": does not offer " + interface;
         return out;
     }
-    if (const auto status = out.plugin->create(library.thread->host(), view(config), &out.instance, &error.value);
+    if (const auto status =
+            out.plugin->create(library.thread->host(), view(config), &out.instance, &error.value);
         status != STEWARD_OK) {
         out.error = info.id + ": cannot be created: " + error.text(status);
     }
@@ -153,12 +160,24 @@ struct PluginStrategies::Impl : std::enable_shared_from_this<PluginStrategies::I
         std::weak_ptr<Impl> impl;
     };
 
-    Impl(Scheduler& s, Scheduler& f, PluginCatalogue& c, PluginLibraries& l, StrategyChoice ch, StrategyReport r)
-        : scheduler(s), files(f), catalogue(c), libraries(l), choice(std::move(ch)), report(std::move(r)) {
-        slots[kHealth] = {"health", STEWARD_IFACE_HEALTH, choice.health, {}, {}, {}, nullptr, nullptr, nullptr};
-        slots[kRestart] = {"restart", STEWARD_IFACE_RESTART, choice.restart, {}, {}, {}, nullptr, nullptr, nullptr};
-        slots[kPort] = {"port", STEWARD_IFACE_PORT, choice.port, {}, {}, {}, nullptr, nullptr, nullptr};
-        slots[kMetrics] = {"metrics", STEWARD_IFACE_METRICS, choice.metrics, {}, {}, {}, nullptr, nullptr, nullptr};
+    Impl(Scheduler& s, Scheduler& f, PluginCatalogue& c, PluginLibraries& l, StrategyChoice ch,
+         StrategyReport r)
+        : scheduler(s),
+          files(f),
+          catalogue(c),
+          libraries(l),
+          choice(std::move(ch)),
+          report(std::move(r)) {
+        slots[kHealth] = {
+            "health", STEWARD_IFACE_HEALTH, choice.health, {}, {}, {}, nullptr, nullptr, nullptr};
+        slots[kRestart] = {
+            "restart", STEWARD_IFACE_RESTART, choice.restart, {}, {}, {}, nullptr, nullptr,
+            nullptr};
+        slots[kPort] = {"port", STEWARD_IFACE_PORT, choice.port, {}, {}, {}, nullptr, nullptr,
+                        nullptr};
+        slots[kMetrics] = {
+            "metrics", STEWARD_IFACE_METRICS, choice.metrics, {}, {}, {}, nullptr, nullptr,
+            nullptr};
     }
 
     // ---- filling the slots
@@ -170,12 +189,15 @@ struct PluginStrategies::Impl : std::enable_shared_from_this<PluginStrategies::I
 
     // ---- asking
     template <class Answer>
-    void ask(Slot& slot, std::string call, Duration budget, std::function<std::optional<Answer>(std::string& why)> work,
-             std::function<void(Answer)> answer, std::function<Answer(const std::string& why)> fallback);
+    void ask(Slot& slot, std::string call, Duration budget,
+             std::function<std::optional<Answer>(std::string& why)> work,
+             std::function<void(Answer)> answer,
+             std::function<Answer(const std::string& why)> fallback);
     std::uint64_t open_question(Slot& slot, std::string call, Duration budget,
                                 std::function<void(const std::string&)> fallback);
     void check_question(std::uint64_t id);
-    void check_quarantine(const std::shared_ptr<Library>& library, std::uint64_t number, const std::string& call);
+    void check_quarantine(const std::shared_ptr<Library>& library, std::uint64_t number,
+                          const std::string& call);
     void quarantine(Library& library, const std::string& call);
     void answered(std::uint64_t id, const std::function<void()>& deliver);
     void give_up(std::uint64_t id, const std::string& why);
@@ -204,7 +226,7 @@ struct PluginStrategies::Impl : std::enable_shared_from_this<PluginStrategies::I
     DoneTarget* done_target = nullptr;
 };
 
-// ---- filling the slots -----------------------------------------------------------------------------------------
+// ---- filling the slots
 
 void PluginStrategies::Impl::begin_prepare() {
     if (preparing) {
@@ -214,7 +236,8 @@ void PluginStrategies::Impl::begin_prepare() {
     done_target = new DoneTarget{&scheduler, weak_from_this()};
     files.post([self = shared_from_this()] {
         auto plans = self->plan();
-        self->scheduler.post([self, plans = std::move(plans)]() mutable { self->fill(std::move(plans)); });
+        self->scheduler.post(
+            [self, plans = std::move(plans)]() mutable { self->fill(std::move(plans)); });
     });
 }
 
@@ -230,13 +253,15 @@ std::vector<Plan> PluginStrategies::Impl::plan() {
                 plan.error = info.error().text;
             } else if (!info->has(slot.interface)) {
                 plan.error = info->id + ": is no " + slot.kind + " strategy (it offers " +
-                             (info->interfaces.empty() ? "nothing" : info->interfaces.front()) + ")";
+                             (info->interfaces.empty() ? "nothing" : info->interfaces.front()) +
+                             ")";
             } else {
                 plan.info = std::move(*info);
                 const auto values = choice.settings.find(plan.info.id);
-                auto config = complete_settings(
-                    plan.info.id, plan.info.schema,
-                    values == choice.settings.end() ? std::map<std::string, std::string>{} : values->second);
+                auto config = complete_settings(plan.info.id, plan.info.schema,
+                                                values == choice.settings.end()
+                                                    ? std::map<std::string, std::string>{}
+                                                    : values->second);
                 unused.erase(plan.info.id);
                 if (config) {
                     plan.config = *config;
@@ -250,7 +275,8 @@ std::vector<Plan> PluginStrategies::Impl::plan() {
     if (!unused.empty()) {
         const auto& [id, values] = *unused.begin();
         const std::string text = id + "." + values.begin()->first + ": " + id +
-                                 " is none of the strategies in use; name it with --health, --restart, --port-strategy or "
+                                 " is none of the strategies in use; name it with --health, "
+                                 "--restart, --port-strategy or "
                                  "--metrics, or leave --set out";
         for (auto& plan : plans) {
             if (plan.error.empty()) {
@@ -278,10 +304,13 @@ void PluginStrategies::Impl::fill(std::vector<Plan> plans) {
         const auto library = slot.library;
         ask<Created>(
             slot, "create", kCreateTime,
-            [library, info = plan.info, config = plan.config, interface = slot.interface](std::string&) {
+            [library, info = plan.info, config = plan.config,
+             interface = slot.interface](std::string&) {
                 return std::optional<Created>(create_instance(*library, info, config, interface));
             },
-            [self = shared_from_this(), index](const Created& created) { self->filled(index, created); },
+            [self = shared_from_this(), index](const Created& created) {
+                self->filled(index, created);
+            },
             [id = plan.info.id](const std::string& why) {
                 return Created{id + ": cannot be created: " + why, nullptr, nullptr, nullptr};
             });
@@ -301,7 +330,7 @@ void PluginStrategies::Impl::filled(std::size_t index, const Created& created) {
         // Who waits for the outcome hears it from there.
         if (report && prepare_done.empty()) {
             report(EventName::kPluginQuarantined, slot.name, "load",
-                          created.error + "; the built-in fallback answers");
+                   created.error + "; the built-in fallback answers");
         }
     }
     if (--unfilled == 0) {
@@ -319,7 +348,7 @@ void PluginStrategies::Impl::finish_prepare() {
     }
 }
 
-// ---- asking ----------------------------------------------------------------------------------------------------
+// ---- asking
 
 std::string PluginStrategies::Impl::unusable(const Slot& slot) const {
     if (!slot.broken.empty()) {
@@ -328,11 +357,13 @@ std::string PluginStrategies::Impl::unusable(const Slot& slot) const {
     if (slot.none()) {
         return "none is chosen";
     }
-    return slot.library && slot.library->quarantined ? slot.shown + " is quarantined" : std::string();
+    return slot.library && slot.library->quarantined ? slot.shown + " is quarantined"
+                                                     : std::string();
 }
 
-std::uint64_t PluginStrategies::Impl::open_question(Slot& slot, std::string call, Duration budget,
-                                                    std::function<void(const std::string&)> fallback) {
+std::uint64_t PluginStrategies::Impl::open_question(
+    Slot& slot, std::string call, Duration budget,
+    std::function<void(const std::string&)> fallback) {
     const auto id = next_id++;
     auto& question = pending[id];
     question.library = slot.library;
@@ -341,8 +372,8 @@ std::uint64_t PluginStrategies::Impl::open_question(Slot& slot, std::string call
     question.budget = budget;
     question.asked = scheduler.now();
     question.fallback = std::move(fallback);
-    question.timer =
-        scheduler.arm(question.asked + budget, [self = shared_from_this(), id] { self->check_question(id); });
+    question.timer = scheduler.arm(question.asked + budget,
+                                   [self = shared_from_this(), id] { self->check_question(id); });
     return id;
 }
 
@@ -356,7 +387,8 @@ void PluginStrategies::Impl::ask(Slot& slot, std::string call, Duration budget,
         return;
     }
     const auto id =
-        open_question(slot, std::move(call), budget, [answer, fallback](const std::string& why) { answer(fallback(why)); });
+        open_question(slot, std::move(call), budget,
+                      [answer, fallback](const std::string& why) { answer(fallback(why)); });
     pending[id].number = slot.library->thread->call(
         [self = weak_from_this(), &loop = scheduler, id, work = std::move(work), answer, fallback] {
             std::string why;
@@ -390,7 +422,8 @@ void PluginStrategies::Impl::give_up(std::uint64_t id, const std::string& why) {
     fallback(why);
 }
 
-// A deadline counts from the start of the call, not from the question: an earlier call may have been in the way.
+// A deadline counts from the start of the call, not from the question: an earlier call may have
+// been in the way.
 void PluginStrategies::Impl::check_question(std::uint64_t id) {
     const auto it = pending.find(id);
     if (it == pending.end()) {
@@ -405,24 +438,28 @@ void PluginStrategies::Impl::check_question(std::uint64_t id) {
     const bool overdue = running.number != 0 && now - since >= allowed;
     if (overdue || now - question.asked >= kQueueTime) {
         const std::string cause = question.plugin + ": " + question.call + " took more than " +
-                                  std::to_string(to_ms(question.budget)) + " ms; the built-in fallback answered";
+                                  std::to_string(to_ms(question.budget)) +
+                                  " ms; the built-in fallback answered";
         if (report) {
             report(EventName::kPluginLate, question.plugin, question.call, cause);
         }
         if (running.number != 0) {
-            scheduler.arm(since + allowed + kQuarantineAfter,
-                          [self = shared_from_this(), library = question.library, number = running.number,
-                           call = question.call] { self->check_quarantine(library, number, call); });
+            scheduler.arm(
+                since + allowed + kQuarantineAfter,
+                [self = shared_from_this(), library = question.library, number = running.number,
+                 call = question.call] { self->check_quarantine(library, number, call); });
         }
         give_up(id, cause);
         return;
     }
-    const TimePoint again = running.number != 0 ? since + allowed : now + std::chrono::milliseconds(10);
-    question.timer = scheduler.arm(again, [self = shared_from_this(), id] { self->check_question(id); });
+    const TimePoint again =
+        running.number != 0 ? since + allowed : now + std::chrono::milliseconds(10);
+    question.timer =
+        scheduler.arm(again, [self = shared_from_this(), id] { self->check_question(id); });
 }
 
-void PluginStrategies::Impl::check_quarantine(const std::shared_ptr<Library>& library, std::uint64_t number,
-                                              const std::string& call) {
+void PluginStrategies::Impl::check_quarantine(const std::shared_ptr<Library>& library,
+                                              std::uint64_t number, const std::string& call) {
     if (!library->quarantined && library->thread->running().number == number) {
         quarantine(*library, call);
     }
@@ -432,7 +469,8 @@ void PluginStrategies::Impl::quarantine(Library& library, const std::string& cal
     library.quarantined = true;
     if (report) {
         report(EventName::kPluginQuarantined, library.id, call,
-                      library.id + ": " + call + " has not come back; it is not called any more, the built-in fallback answers");
+               library.id + ": " + call +
+                   " has not come back; it is not called any more, the built-in fallback answers");
     }
     std::vector<std::uint64_t> stuck;
     for (const auto& [id, question] : pending) {
@@ -445,9 +483,10 @@ void PluginStrategies::Impl::quarantine(Library& library, const std::string& cal
     }
 }
 
-// ---- health ----------------------------------------------------------------------------------------------------
+// ---- health
 
-void PluginStrategies::Impl::on_done(void* ud, steward_token token, const steward_health_result* result) {
+void PluginStrategies::Impl::on_done(void* ud, steward_token token,
+                                     const steward_health_result* result) {
     try {
         const auto* const target = static_cast<DoneTarget*>(ud);
         ProbeAnswer answer;
@@ -479,11 +518,13 @@ void PluginStrategies::Impl::probe_done(std::uint64_t token, ProbeAnswer answer)
     deliver(std::move(answer));
 }
 
-// ---- the interface ---------------------------------------------------------------------------------------------
+// ---- the interface
 
-PluginStrategies::PluginStrategies(Scheduler& scheduler, Scheduler& files, PluginCatalogue& catalogue,
-                                   PluginLibraries& libraries, StrategyChoice choice, StrategyReport report)
-    : impl_(std::make_shared<Impl>(scheduler, files, catalogue, libraries, std::move(choice), std::move(report))) {}
+PluginStrategies::PluginStrategies(Scheduler& scheduler, Scheduler& files,
+                                   PluginCatalogue& catalogue, PluginLibraries& libraries,
+                                   StrategyChoice choice, StrategyReport report)
+    : impl_(std::make_shared<Impl>(scheduler, files, catalogue, libraries, std::move(choice),
+                                   std::move(report))) {}
 
 PluginStrategies::~PluginStrategies() {
     impl_->queued.clear();
@@ -491,7 +532,8 @@ PluginStrategies::~PluginStrategies() {
     impl_->report = nullptr;
     for (const auto& slot : impl_->slots) {
         if (slot.instance != nullptr && !slot.library->quarantined) {
-            slot.library->thread->call([plugin = slot.plugin, instance = slot.instance] { plugin->destroy(instance); });
+            slot.library->thread->call(
+                [plugin = slot.plugin, instance = slot.instance] { plugin->destroy(instance); });
         }
     }
 }
@@ -505,7 +547,8 @@ void PluginStrategies::prepare(std::function<void(Status)> done) {
     impl_->begin_prepare();
 }
 
-void PluginStrategies::propose_ports(const PortQuestion& question, std::function<void(PortProposal)> answer) {
+void PluginStrategies::propose_ports(const PortQuestion& question,
+                                     std::function<void(PortProposal)> answer) {
     if (!impl_->prepared) {
         impl_->queued.push_back([this, question, answer] { propose_ports(question, answer); });
         impl_->begin_prepare();
@@ -516,7 +559,8 @@ void PluginStrategies::propose_ports(const PortQuestion& question, std::function
         // Just the port that was asked for.
         PortProposal only;
         only.by = "no strategy";
-        if (question.attempt == 1 && fallback_ports(question, 1) == std::vector<std::uint16_t>{question.base}) {
+        if (question.attempt == 1 &&
+            fallback_ports(question, 1) == std::vector<std::uint16_t>{question.base}) {
             only.candidates = {question.base};
         }
         impl_->scheduler.post([answer, only] { answer(only); });
@@ -539,12 +583,15 @@ void PluginStrategies::propose_ports(const PortQuestion& question, std::function
             std::array<std::uint16_t, kMaxCandidates> ports{};
             std::size_t count = 0;
             CallError error;
-            const auto status = functions->propose(instance, &request, ports.data(), ports.size(), &count, &error.value);
+            const auto status = functions->propose(instance, &request, ports.data(), ports.size(),
+                                                   &count, &error.value);
             std::optional<PortProposal> proposal;
             if (status == STEWARD_OK || status == STEWARD_E_EXHAUSTED) {
-                proposal = PortProposal{{ports.begin(), ports.begin() + static_cast<std::ptrdiff_t>(
-                                                                            status == STEWARD_OK ? std::min(count, ports.size()) : 0)},
-                                        by};
+                proposal = PortProposal{
+                    {ports.begin(),
+                     ports.begin() + static_cast<std::ptrdiff_t>(
+                                         status == STEWARD_OK ? std::min(count, ports.size()) : 0)},
+                    by};
             } else {
                 why = error.text(status);
             }
@@ -552,11 +599,13 @@ void PluginStrategies::propose_ports(const PortQuestion& question, std::function
         },
         std::move(answer),
         [question](const std::string& why) {
-            return PortProposal{fallback_ports(question, kMaxCandidates), "the built-in fallback (" + why + ")"};
+            return PortProposal{fallback_ports(question, kMaxCandidates),
+                                "the built-in fallback (" + why + ")"};
         });
 }
 
-void PluginStrategies::decide_restart(const RestartQuestion& question, std::function<void(RestartAnswer)> answer) {
+void PluginStrategies::decide_restart(const RestartQuestion& question,
+                                      std::function<void(RestartAnswer)> answer) {
     if (!impl_->prepared) {
         impl_->queued.push_back([this, question, answer] { decide_restart(question, answer); });
         impl_->begin_prepare();
@@ -564,17 +613,21 @@ void PluginStrategies::decide_restart(const RestartQuestion& question, std::func
     }
     auto& slot = impl_->slots[kRestart];
     if (slot.none()) {
-        impl_->scheduler.post([answer] { answer({DecisionAction::kStayDown, {}, "no restart strategy is chosen"}); });
+        impl_->scheduler.post([answer] {
+            answer({DecisionAction::kStayDown, {}, "no restart strategy is chosen"});
+        });
         return;
     }
     const auto* const functions = static_cast<const steward_restart*>(slot.functions);
     impl_->ask<RestartAnswer>(
         slot, "decide", kDecisionTime,
-        [question, functions, instance = slot.instance, now = impl_->scheduler.now()](std::string& why) {
+        [question, functions, instance = slot.instance,
+         now = impl_->scheduler.now()](std::string& why) {
             std::vector<steward_event> events;
             events.reserve(question.history.size());
             for (const auto& e : question.history) {
-                events.push_back({e.kind, e.code, ns(e.at), e.uptime.count(), e.healthy_for.count()});
+                events.push_back(
+                    {e.kind, e.code, ns(e.at), e.uptime.count(), e.healthy_for.count()});
             }
             steward_restart_input input{};
             input.size = sizeof input;
@@ -587,16 +640,21 @@ void PluginStrategies::decide_restart(const RestartQuestion& question, std::func
             decision.size = sizeof decision;
             TextSink sink;
             CallError error;
-            const auto status = functions->decide(instance, &input, &decision, &sink.sink, &error.value);
+            const auto status =
+                functions->decide(instance, &input, &decision, &sink.sink, &error.value);
             std::optional<RestartAnswer> out;
-            const bool known = decision.action >= STEWARD_RESTART && decision.action <= STEWARD_GIVE_UP;
+            const bool known =
+                decision.action >= STEWARD_RESTART && decision.action <= STEWARD_GIVE_UP;
             if (status != STEWARD_OK) {
                 why = error.text(status);
             } else if (!known || decision.delay < 0 || decision.delay > kLongestDelay.count()) {
-                why = "it decided action " + std::to_string(decision.action) + ", delay " + std::to_string(decision.delay) + " ns";
+                why = "it decided action " + std::to_string(decision.action) + ", delay " +
+                      std::to_string(decision.delay) + " ns";
             } else {
-                constexpr std::array kActions{DecisionAction::kRestart, DecisionAction::kStayDown, DecisionAction::kGiveUp};
-                out = RestartAnswer{kActions[static_cast<std::size_t>(decision.action)], Duration(decision.delay), sink.text};
+                constexpr std::array kActions{DecisionAction::kRestart, DecisionAction::kStayDown,
+                                              DecisionAction::kGiveUp};
+                out = RestartAnswer{kActions[static_cast<std::size_t>(decision.action)],
+                                    Duration(decision.delay), sink.text};
             }
             return out;
         },
@@ -608,7 +666,8 @@ void PluginStrategies::decide_restart(const RestartQuestion& question, std::func
         });
 }
 
-void PluginStrategies::probe(const ProbeQuestion& question, std::function<void(ProbeAnswer)> answer) {
+void PluginStrategies::probe(const ProbeQuestion& question,
+                             std::function<void(ProbeAnswer)> answer) {
     if (!impl_->prepared) {
         impl_->queued.push_back([this, question, answer] { probe(question, answer); });
         impl_->begin_prepare();
@@ -623,7 +682,8 @@ void PluginStrategies::probe(const ProbeQuestion& question, std::function<void(P
     const auto token = impl.next_id++;
     auto& probe = impl.probes[token];
     probe.answer = std::move(answer);
-    probe.timer = impl.scheduler.arm(question.deadline + kProbeGrace, [self = impl_, token, shown = slot.shown] {
+    probe.timer = impl.scheduler.arm(question.deadline + kProbeGrace, [self = impl_, token,
+                                                                       shown = slot.shown] {
         self->probe_done(token, {Verdict::kUnknown, shown + " did not answer by the deadline", {}});
     });
     const auto* const functions = static_cast<const steward_health*>(slot.functions);
@@ -632,7 +692,8 @@ void PluginStrategies::probe(const ProbeQuestion& question, std::function<void(P
     };
     impl.ask<Begun>(
         slot, "start", kDecisionTime,
-        [question, token, functions, instance = slot.instance, target = impl.done_target](std::string&) {
+        [question, token, functions, instance = slot.instance,
+         target = impl.done_target](std::string&) {
             steward_health_request request{};
             request.size = sizeof request;
             request.pid = question.pid;
@@ -643,8 +704,10 @@ void PluginStrategies::probe(const ProbeQuestion& question, std::function<void(P
             request.attempt = question.attempt;
             request.instance_id = view(question.instance_id);
             CallError error;
-            const auto status = functions->start(instance, &request, &Impl::on_done, target, &error.value);
-            return std::optional<Begun>(Begun{status == STEWARD_OK ? std::string() : error.text(status)});
+            const auto status =
+                functions->start(instance, &request, &Impl::on_done, target, &error.value);
+            return std::optional<Begun>(
+                Begun{status == STEWARD_OK ? std::string() : error.text(status)});
         },
         [self = impl_, token](const Begun& begun) {
             if (!begun.error.empty()) {
@@ -660,13 +723,15 @@ void PluginStrategies::cancel_probe() {
     for (const auto& [token, probe] : std::exchange(impl.probes, {})) {
         impl.scheduler.disarm(probe.timer);
         if (impl.unusable(slot).empty()) {
-            slot.library->thread->call([functions = static_cast<const steward_health*>(slot.functions),
-                                        instance = slot.instance, token = token] { functions->cancel(instance, token); });
+            slot.library->thread->call(
+                [functions = static_cast<const steward_health*>(slot.functions),
+                 instance = slot.instance, token = token] { functions->cancel(instance, token); });
         }
     }
 }
 
-void PluginStrategies::sample(const MetricsQuestion& question, std::function<void(std::vector<Metric>)> answer) {
+void PluginStrategies::sample(const MetricsQuestion& question,
+                              std::function<void(std::vector<Metric>)> answer) {
     if (!impl_->prepared || !impl_->unusable(impl_->slots[kMetrics]).empty()) {
         impl_->scheduler.post([answer] { answer({}); });
         return;
@@ -676,7 +741,8 @@ void PluginStrategies::sample(const MetricsQuestion& question, std::function<voi
     using Metrics = std::vector<Metric>;
     impl_->ask<Metrics>(
         slot, "sample", kSampleTime,
-        [question, functions, instance = slot.instance, now = impl_->scheduler.now()](std::string& why) {
+        [question, functions, instance = slot.instance,
+         now = impl_->scheduler.now()](std::string& why) {
             constexpr std::string_view kProc = "/proc";
             steward_metrics_request request{};
             request.size = sizeof request;
@@ -693,10 +759,11 @@ void PluginStrategies::sample(const MetricsQuestion& question, std::function<voi
                 if (metric == nullptr || out.size() >= kMaxMetrics) {
                     return;
                 }
-                Metric m{str(metric->name, 128), str(metric->help), str(metric->unit, 32), metric->kind == STEWARD_COUNTER,
-                         metric->value, {}};
+                Metric m{str(metric->name, 128),          str(metric->help), str(metric->unit, 32),
+                         metric->kind == STEWARD_COUNTER, metric->value,     {}};
                 for (std::size_t i = 0; i < metric->label_count && i < 16; ++i) {
-                    m.labels.emplace_back(str(metric->labels[i].name, 128), str(metric->labels[i].value, 256));
+                    m.labels.emplace_back(str(metric->labels[i].name, 128),
+                                          str(metric->labels[i].value, 256));
                 }
                 out.push_back(std::move(m));
             };

@@ -14,13 +14,17 @@ constexpr std::int64_t kLogBurst = 50;
 constexpr std::int64_t kLogRefillNs = 50'000'000;
 constexpr std::size_t kMaxLogLine = 4096;
 
-std::int64_t ns(TimePoint at) { return at.time_since_epoch().count(); }
+std::int64_t ns(TimePoint at) {
+    return at.time_since_epoch().count();
+}
 
 }  // namespace
 
 // The functions that a plugin calls; nothing may throw into it.
 struct PluginThread::Callbacks {
-    static PluginThread& of(const steward_host* host) { return *static_cast<PluginThread*>(host->ctx); }
+    static PluginThread& of(const steward_host* host) {
+        return *static_cast<PluginThread*>(host->ctx);
+    }
 
     static steward_ns now(const steward_host* host) { return ns(of(host).loop_->now()); }
 
@@ -34,7 +38,8 @@ struct PluginThread::Callbacks {
         try {
             auto& self = of(host);
             if (self.log_ && message.ptr != nullptr && self.spend_log_token()) {
-                self.log_(level, self.id_ + ": " + std::string(message.ptr, std::min(message.len, kMaxLogLine)));
+                self.log_(level, self.id_ + ": " +
+                                     std::string(message.ptr, std::min(message.len, kMaxLogLine)));
             }
         } catch (...) {
             return;  // A line that cannot be logged is lost.
@@ -57,10 +62,13 @@ struct PluginThread::Callbacks {
         }
     }
 
-    static std::int32_t on_plugin_thread(const steward_host* host) { return of(host).loop_->on_loop() ? 1 : 0; }
+    static std::int32_t on_plugin_thread(const steward_host* host) {
+        return of(host).loop_->on_loop() ? 1 : 0;
+    }
 
     static const void* get_extension(const steward_host* host, const char* id) {
-        return id != nullptr && std::strcmp(id, STEWARD_HOST_EXT_REACTOR) == 0 ? &of(host).reactor_ : nullptr;
+        return id != nullptr && std::strcmp(id, STEWARD_HOST_EXT_REACTOR) == 0 ? &of(host).reactor_
+                                                                               : nullptr;
     }
 
     static steward_status watch_fd(const steward_host* host, int fd, std::uint32_t events,
@@ -70,15 +78,16 @@ struct PluginThread::Callbacks {
             return STEWARD_E_INVALID;
         }
         auto& self = of(host);
-        const Interest interest = (events & kAll) == kAll     ? Interest::kReadWrite
+        const Interest interest = (events & kAll) == kAll       ? Interest::kReadWrite
                                   : (events & STEWARD_READABLE) ? Interest::kRead
                                                                 : Interest::kWrite;
         try {
-            const bool watched = self.loop_->watch(fd, interest, [&self, fd, ready, ud](bool readable, bool writable) {
-                std::uint32_t what = readable ? STEWARD_READABLE : 0;
-                what |= writable ? std::uint32_t{STEWARD_WRITABLE} : 0U;
-                self.run_wrapped([&] { ready(ud, fd, what); }, self.next_number_++);
-            });
+            const bool watched = self.loop_->watch(
+                fd, interest, [&self, fd, ready, ud](bool readable, bool writable) {
+                    std::uint32_t what = readable ? STEWARD_READABLE : 0;
+                    what |= writable ? std::uint32_t{STEWARD_WRITABLE} : 0U;
+                    self.run_wrapped([&] { ready(ud, fd, what); }, self.next_number_++);
+                });
             if (watched) {
                 self.watched_.insert(fd);
             }
@@ -94,8 +103,8 @@ struct PluginThread::Callbacks {
         return self.watched_.erase(fd) != 0 ? STEWARD_OK : STEWARD_E_INVALID;
     }
 
-    static steward_status arm(const steward_host* host, steward_ns at, void (*fire)(void*), void* ud,
-                              steward_token* out) {
+    static steward_status arm(const steward_host* host, steward_ns at, void (*fire)(void*),
+                              void* ud, steward_token* out) {
         if (fire == nullptr || out == nullptr) {
             return STEWARD_E_INVALID;
         }
@@ -121,12 +130,15 @@ struct PluginThread::Callbacks {
     }
 };
 
-PluginThread::PluginThread(std::string id, std::string host_version, std::function<void(int, std::string)> log)
-    : id_(std::move(id)), version_(std::move(host_version)), log_(std::move(log)), loop_(std::make_shared<Loop>()) {
+PluginThread::PluginThread(std::string id, std::string host_version,
+                           std::function<void(int, std::string)> log)
+    : id_(std::move(id)),
+      version_(std::move(host_version)),
+      log_(std::move(log)),
+      loop_(std::make_shared<Loop>()) {
     log_tokens_ = kLogBurst;
-    reactor_ = {sizeof reactor_,       0,
-                &Callbacks::watch_fd,  &Callbacks::unwatch_fd,
-                &Callbacks::arm,       &Callbacks::disarm};
+    reactor_ = {sizeof reactor_,   0, &Callbacks::watch_fd, &Callbacks::unwatch_fd, &Callbacks::arm,
+                &Callbacks::disarm};
     static constexpr std::string_view kName = "steward";
     host_ = {sizeof host_,
              STEWARD_ABI_MAJOR,
@@ -168,7 +180,8 @@ std::uint64_t PluginThread::call(std::function<void()> work) {
 }
 
 PluginThread::Running PluginThread::running() const {
-    // The number is written last and cleared first: a pair that is read during a change shows no call.
+    // The number is written last and cleared first: a pair that is read during a change shows no
+    // call.
     const auto since = running_since_.load();
     const auto number = running_number_.load();
     if (number == 0 || since == 0 || running_since_.load() != since) {
@@ -182,7 +195,8 @@ void PluginThread::run_wrapped(const std::function<void()>& work, std::uint64_t 
     try {
         work();
     } catch (...) {
-        // The host's own part of a call failed for want of memory; the question's deadline answers it.
+        // The host's own part of a call failed for want of memory; the question's deadline answers
+        // it.
     }
     leave();
 }

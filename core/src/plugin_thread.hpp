@@ -1,5 +1,6 @@
-// PluginThread: the host-owned thread of one plugin library. All calls into the library are made on it, one at a time, and it
-// is the `steward_host` that the library sees (clock, log, entropy, post, reactor).
+// PluginThread: the host-owned thread of one plugin library. All calls into the library are made on
+// it, one at a time, and it is the `steward_host` that the library sees (clock, log, entropy, post,
+// reactor).
 #pragma once
 #include <atomic>
 #include <functional>
@@ -17,7 +18,8 @@ namespace steward::core {
 class PluginThread {
   public:
     // `log(level, line)` is called on any thread.
-    PluginThread(std::string id, std::string host_version, std::function<void(int, std::string)> log);
+    PluginThread(std::string id, std::string host_version,
+                 std::function<void(int, std::string)> log);
     // Joins the thread; a thread that does not come back must be abandoned instead.
     ~PluginThread();
     PluginThread(const PluginThread&) = delete;
@@ -26,7 +28,8 @@ class PluginThread {
     // Runs the call after those before it. Returns its number, larger for each call. Any thread.
     std::uint64_t call(std::function<void()> work);
 
-    // Which call is running since when: {0, 0} if none. Callbacks of the reactor count as calls. Any thread.
+    // Which call is running since when: {0, 0} if none. Callbacks of the reactor count as calls.
+    // Any thread.
     struct Running {
         std::uint64_t number = 0;
         std::int64_t since_ns = 0;
@@ -36,7 +39,8 @@ class PluginThread {
     // The host as the library sees it; lives as long as this object.
     const steward_host* host() const { return &host_; }
 
-    // The thread hangs in the library: nothing is posted to it any more, and nobody waits for it; this object is never freed.
+    // The thread hangs in the library: nothing is posted to it any more, and nobody waits for it;
+    // this object is never freed.
     static void abandon(std::unique_ptr<PluginThread> thread);
 
   private:
@@ -57,8 +61,8 @@ class PluginThread {
     std::atomic<bool> ending_{false};
     std::atomic<std::int64_t> log_tokens_{0};
     std::atomic<std::int64_t> log_refilled_{0};
-    std::unordered_set<int> watched_;            // the plugin's thread alone
-    std::unordered_set<steward_token> armed_;    // the plugin's thread alone
+    std::unordered_set<int> watched_;          // the plugin's thread alone
+    std::unordered_set<steward_token> armed_;  // the plugin's thread alone
     steward_host host_{};
     steward_host_reactor reactor_{};
 };

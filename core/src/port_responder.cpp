@@ -59,7 +59,6 @@ PortResponder::~PortResponder() {
 }
 
 // ---- accepting
-// -----------------------------------------------------------------------------------------------
 
 void PortResponder::start(int listener, const PortAnswer& answer) {
     answer_ = answer;
@@ -183,7 +182,6 @@ void PortResponder::limit(Connection& connection, Duration time) {
 }
 
 // ---- one connection; each step may drop it, so nothing of it is touched afterwards
-// ------------------------------
 
 void PortResponder::ready(int fd) {
     const auto it = connections_.find(fd);
@@ -274,7 +272,6 @@ void PortResponder::drain(Connection& connection) {
 }
 
 // ---- the end
-// -------------------------------------------------------------------------------------------------
 
 void PortResponder::finish(int listener, const PortAnswer& answer) {
     stop();

@@ -50,7 +50,8 @@ bool has_forbidden(const Var& node, int depth) {
         const auto object = node.extract<Object::Ptr>();
         for (const auto& [key, value] : *object) {
             const bool is_text = value.isString();
-            if ((key == "$ref" && is_text) || (key == "pattern" && is_text) || key == "patternProperties") {
+            if ((key == "$ref" && is_text) || (key == "pattern" && is_text) ||
+                key == "patternProperties") {
                 return true;
             }
             if (has_forbidden(value, depth + 1)) {
@@ -71,9 +72,12 @@ std::string type_name(const std::string& type) {
     return (type == "integer" || type == "object" || type == "array" ? "an " : "a ") + type;
 }
 
-bool is_number(const Var& value) { return value.isNumeric() && !value.isBoolean(); }
+bool is_number(const Var& value) {
+    return value.isNumeric() && !value.isBoolean();
+}
 
-// valijson decides; this says it in one line for people. Empty: nothing that it knows a better text for.
+// valijson decides; this says it in one line for people. Empty: nothing that it knows a better text
+// for.
 std::string explain_value(const std::string& name, const Object::Ptr& schema, const Var& value) {
     const std::string got = " (got " + text_of(value) + ")";
     const std::string type = schema->optValue<std::string>("type", "");
@@ -101,10 +105,12 @@ std::string explain_value(const std::string& name, const Object::Ptr& schema, co
     if (value.isString()) {
         const auto length = value.convert<std::string>().size();
         if (schema->has("minLength") && length < schema->getValue<std::size_t>("minLength")) {
-            return name + ": must have at least " + text_of(schema->get("minLength")) + " characters" + got;
+            return name + ": must have at least " + text_of(schema->get("minLength")) +
+                   " characters" + got;
         }
         if (schema->has("maxLength")) {
-            return name + ": must have at most " + text_of(schema->get("maxLength")) + " characters" + got;
+            return name + ": must have at most " + text_of(schema->get("maxLength")) +
+                   " characters" + got;
         }
     }
     return {};
@@ -119,9 +125,12 @@ std::string property_list(const Object::Ptr& properties) {
 }
 
 // The first thing that is wrong with an object, in the words of explain_value.
-std::string explain_object(const std::string& prefix, const Object::Ptr& schema, const Object::Ptr& value) {
-    const auto properties = schema->has("properties") ? schema->getObject("properties") : Object::Ptr();
-    const bool closed = schema->has("additionalProperties") && schema->get("additionalProperties").isBoolean() &&
+std::string explain_object(const std::string& prefix, const Object::Ptr& schema,
+                           const Object::Ptr& value) {
+    const auto properties =
+        schema->has("properties") ? schema->getObject("properties") : Object::Ptr();
+    const bool closed = schema->has("additionalProperties") &&
+                        schema->get("additionalProperties").isBoolean() &&
                         !schema->getValue<bool>("additionalProperties");
     if (schema->isArray("required")) {
         for (const auto& name : *schema->getArray("required")) {
@@ -134,11 +143,14 @@ std::string explain_object(const std::string& prefix, const Object::Ptr& schema,
         const bool known = properties && properties->has(key);
         if (!known && closed) {
             return prefix + key.substr(0, kMaxEcho) + ": no such setting" +
-                   (properties && properties->size() > 0 ? "; there is " + property_list(properties) : "");
+                   (properties && properties->size() > 0 ? "; there is " + property_list(properties)
+                                                         : "");
         }
         if (known) {
-            if (auto text = explain_value(prefix + key, properties->getObject(key), member); !text.empty()) {
-                // explain_value names an enum's members without looking for the value: ask about this one alone.
+            if (auto text = explain_value(prefix + key, properties->getObject(key), member);
+                !text.empty()) {
+                // explain_value names an enum's members without looking for the value: ask about
+                // this one alone.
                 const auto one = SchemaValidator::compile(properties->getObject(key));
                 if (!one || one->check(member)) {
                     return text;
@@ -149,9 +161,11 @@ std::string explain_object(const std::string& prefix, const Object::Ptr& schema,
     return {};
 }
 
-Result<Var> read_value(const std::string& name, const Object::Ptr& property, const std::string& raw) {
+Result<Var> read_value(const std::string& name, const Object::Ptr& property,
+                       const std::string& raw) {
     const std::string type = property->optValue<std::string>("type", "string");
-    const std::string must = name + ": must be " + type_name(type) + " (got " + raw.substr(0, kMaxEcho) + ")";
+    const std::string must =
+        name + ": must be " + type_name(type) + " (got " + raw.substr(0, kMaxEcho) + ")";
     if (type == "string") {
         return Var(raw);
     }
@@ -166,7 +180,8 @@ Result<Var> read_value(const std::string& name, const Object::Ptr& property, con
         return Var(integer);
     }
     double number = 0;
-    if (type == "number" && Poco::NumberParser::tryParseFloat(raw, number) && std::isfinite(number)) {
+    if (type == "number" && Poco::NumberParser::tryParseFloat(raw, number) &&
+        std::isfinite(number)) {
         return Var(number);
     }
     return Error{must};
@@ -219,7 +234,8 @@ std::optional<std::string> SchemaValidator::check(const Var& value) const {
     try {
         valijson::Validator validator(valijson::Validator::kStrongTypes);
         valijson::ValidationResults results;
-        if (validator.validate(impl_->schema, valijson::adapters::PocoJsonAdapter(value), &results)) {
+        if (validator.validate(impl_->schema, valijson::adapters::PocoJsonAdapter(value),
+                               &results)) {
             return std::nullopt;
         }
         std::string text;

@@ -26,7 +26,8 @@ std::string hex(std::uint64_t value) {
 
 }  // namespace
 
-Service::Service(ServiceConfig config, ServiceParts parts) : config_(std::move(config)), parts_(std::move(parts)) {
+Service::Service(ServiceConfig config, ServiceParts parts)
+    : config_(std::move(config)), parts_(std::move(parts)) {
     state_.since = parts_.scheduler.now();
     parts_.guardian.listen({
         [this](std::int32_t pid) { feed(Spawned{pid}); },
@@ -47,7 +48,7 @@ Service::~Service() {
     }
 }
 
-// ---- requests --------------------------------------------------------------------------------------------------
+// ---- requests
 
 void Service::start_for_client(const std::string& reason) {
     if (state_.generation == 0) {
@@ -79,7 +80,8 @@ void Service::stop(const std::string& reason, Settled settled) {
     settle_waiters();
 }
 
-void Service::exit(const std::string& reason, bool at_once, std::function<void(std::string)> finished) {
+void Service::exit(const std::string& reason, bool at_once,
+                   std::function<void(std::string)> finished) {
     if (finished && !exit_asked_) {
         finished_ = std::move(finished);
     }
@@ -87,7 +89,7 @@ void Service::exit(const std::string& reason, bool at_once, std::function<void(s
     feed(ExitRequested{reason, at_once});
 }
 
-// ---- the step --------------------------------------------------------------------------------------------------
+// ---- the step
 
 void Service::feed(Input input) {
     inputs_.push_back(std::move(input));
@@ -119,13 +121,15 @@ void Service::take_inputs() {
         // A copy, so that a step that runs out of memory leaves the state as it was.
         Step result = step(config_.machine, state_, next, parts_.scheduler.now());
         state_ = std::move(result.state);
-        // Before any action: the supervisor must have stopped accepting when an instance is spawned.
+        // Before any action: the supervisor must have stopped accepting when an instance is
+        // spawned.
         sync_responder();
         for (auto& action : result.actions) {
             try {
                 perform(action);
             } catch (const std::bad_alloc&) {
-                // Costs this action alone: an event that cannot be kept must not cost the order to kill.
+                // Costs this action alone: an event that cannot be kept must not cost the order to
+                // kill.
             }
         }
         sync_watch();
@@ -178,7 +182,7 @@ void Service::publish(Event event) {
     parts_.publish(std::move(event));
 }
 
-// ---- the port --------------------------------------------------------------------------------------------------
+// ---- the port
 
 void Service::perform_search(const SearchPort& action) {
     search_ = {};
@@ -195,37 +199,42 @@ void Service::ask_ports(std::uint64_t epoch) {
     question.last = last_port();
     question.excluded = search_.excluded;
     question.attempt = ++search_.attempt;
-    parts_.strategies.propose_ports(question, [this, epoch, alive = alive_](const PortProposal& proposal) {
-        if (*alive && state_.epoch == epoch) {
-            try_candidates(epoch, proposal);
-        }
-    });
+    parts_.strategies.propose_ports(question,
+                                    [this, epoch, alive = alive_](const PortProposal& proposal) {
+                                        if (*alive && state_.epoch == epoch) {
+                                            try_candidates(epoch, proposal);
+                                        }
+                                    });
 }
 
 std::uint16_t Service::last_port() const {
-    return static_cast<std::uint16_t>(std::min<unsigned>(65535U, unsigned{config_.base_port} + config_.port_tries - 1U));
+    return static_cast<std::uint16_t>(
+        std::min<unsigned>(65535U, unsigned{config_.base_port} + config_.port_tries - 1U));
 }
 
 void Service::try_candidates(std::uint64_t epoch, const PortProposal& proposal) {
     const std::string range = std::to_string(config_.port_tries) +
-                              (config_.port_tries == 1 ? " port from " : " ports from ") + std::to_string(config_.base_port);
+                              (config_.port_tries == 1 ? " port from " : " ports from ") +
+                              std::to_string(config_.base_port);
     std::size_t tried = 0;
     for (const auto port : proposal.candidates) {
         const bool in_range = port != 0 && port >= config_.base_port && port <= last_port();
-        const bool allowed = in_range && !std::binary_search(search_.excluded.begin(), search_.excluded.end(), port);
+        const bool allowed =
+            in_range && !std::binary_search(search_.excluded.begin(), search_.excluded.end(), port);
         if (!allowed) {
             continue;
         }
         ++tried;
         const bool hand_over = config_.machine.port_mode == PortMode::kHandOver;
-        const Status taken =
-            hand_over ? parts_.port.take(config_.address, port) : parts_.port.test(config_.address, port);
+        const Status taken = hand_over ? parts_.port.take(config_.address, port)
+                                       : parts_.port.test(config_.address, port);
         if (taken) {
             feed(PortFound{epoch, port, std::move(search_.skipped), "proposed by " + proposal.by});
             return;
         }
         search_.skipped.push_back({port, taken.error().text});
-        search_.excluded.insert(std::upper_bound(search_.excluded.begin(), search_.excluded.end(), port), port);
+        search_.excluded.insert(
+            std::upper_bound(search_.excluded.begin(), search_.excluded.end(), port), port);
         if (++search_.tried >= config_.port_tries) {
             break;
         }
@@ -235,7 +244,8 @@ void Service::try_candidates(std::uint64_t epoch, const PortProposal& proposal) 
         if (!search_.skipped.empty()) {
             cause += ", the last: " + search_.skipped.back().cause;
         }
-        feed(PortNotFound{epoch, cause + "; free one or give another --port", std::move(search_.skipped)});
+        feed(PortNotFound{epoch, cause + "; free one or give another --port",
+                          std::move(search_.skipped)});
         return;
     }
     ask_ports(epoch);
@@ -246,7 +256,8 @@ PortAnswer Service::port_answer() const {
     answer.state = to_string(state_.state);
     answer.cause = state_.cause;
     const auto now = parts_.scheduler.now();
-    if ((state_.state == State::kBackingOff || state_.state == State::kDegraded) && state_.next_start_at > now) {
+    if ((state_.state == State::kBackingOff || state_.state == State::kDegraded) &&
+        state_.next_start_at > now) {
         answer.retry_after_s = static_cast<int>(to_ms(state_.next_start_at - now) / 1000) + 1;
     } else {
         answer.retry_after_s = 5;
@@ -279,15 +290,16 @@ void Service::sync_responder() {
     }
 }
 
-// ---- the instance ----------------------------------------------------------------------------------------------
+// ---- the instance
 
 // One pass: what a value brings in is not replaced again.
 std::string Service::substituted(const std::string& text) const {
-    const std::array<std::pair<std::string_view, std::string>, 5> values{{{"{host}", config_.address},
-                                                                          {"{port}", std::to_string(state_.port)},
-                                                                          {"{fd}", "3"},
-                                                                          {"{data_dir}", config_.data_dir},
-                                                                          {"{instance}", instance_id_}}};
+    const std::array<std::pair<std::string_view, std::string>, 5> values{
+        {{"{host}", config_.address},
+         {"{port}", std::to_string(state_.port)},
+         {"{fd}", "3"},
+         {"{data_dir}", config_.data_dir},
+         {"{instance}", instance_id_}}};
     std::string out;
     for (std::size_t at = 0; at < text.size();) {
         const auto found = std::find_if(values.begin(), values.end(), [&](const auto& value) {
@@ -335,19 +347,21 @@ void Service::on_exited(Exited exited) {
         feed(std::move(exited));
         return;
     }
-    // What an exit code means may stand in the last line that the app wrote (an import that failed, a port in use).
+    // What an exit code means may stand in the last line that the app wrote (an import that failed,
+    // a port in use).
     exit_pending_ = true;
-    parts_.output.last_line(state_.generation, [this, exited, alive = alive_](std::string line) mutable {
-        if (!*alive) {
-            return;
-        }
-        exited.last_stderr_line = std::move(line);
-        exit_pending_ = false;
-        feed(std::move(exited));
-        if (std::exchange(empty_pending_, false)) {
-            feed(TreeEmpty{});
-        }
-    });
+    parts_.output.last_line(state_.generation,
+                            [this, exited, alive = alive_](std::string line) mutable {
+                                if (!*alive) {
+                                    return;
+                                }
+                                exited.last_stderr_line = std::move(line);
+                                exit_pending_ = false;
+                                feed(std::move(exited));
+                                if (std::exchange(empty_pending_, false)) {
+                                    feed(TreeEmpty{});
+                                }
+                            });
 }
 
 void Service::on_empty() {
@@ -390,7 +404,7 @@ void Service::perform_finish(const Finish& action) {
     });
 }
 
-// ---- health ----------------------------------------------------------------------------------------------------
+// ---- health
 
 void Service::perform_probe(const StartProbe& action) {
     ProbeQuestion question;
@@ -401,15 +415,17 @@ void Service::perform_probe(const StartProbe& action) {
     question.attempt = action.attempt;
     question.instance_id = instance_id_;
     const Duration slept = parts_.os.slept();
-    parts_.strategies.probe(question, [this, action, slept, alive = alive_](const ProbeAnswer& answer) {
-        if (*alive) {
-            judge_probe(action, slept, answer);
-        }
-    });
+    parts_.strategies.probe(question,
+                            [this, action, slept, alive = alive_](const ProbeAnswer& answer) {
+                                if (*alive) {
+                                    judge_probe(action, slept, answer);
+                                }
+                            });
 }
 
 // An answer counts only from our own tree, and a failure only when the machine was awake.
-void Service::judge_probe(const StartProbe& action, Duration slept_before, const ProbeAnswer& answer) {
+void Service::judge_probe(const StartProbe& action, Duration slept_before,
+                          const ProbeAnswer& answer) {
     if (!state_.probing || action.epoch != state_.epoch) {
         return;
     }
@@ -423,20 +439,26 @@ void Service::judge_probe(const StartProbe& action, Duration slept_before, const
             return;
         }
     }
-    const bool ours = config_.machine.port_mode == PortMode::kHandOver || answer.instance_id == instance_id_;
+    const bool ours =
+        config_.machine.port_mode == PortMode::kHandOver || answer.instance_id == instance_id_;
     if (verdict == Verdict::kHealthy && !ours) {
-        if (const auto stranger = parts_.port.stranger_on(state_.port, parts_.guardian.guardian_pid()); !stranger.empty()) {
+        if (const auto stranger =
+                parts_.port.stranger_on(state_.port, parts_.guardian.guardian_pid());
+            !stranger.empty()) {
             verdict = Verdict::kUnhealthy;
-            detail = "port " + std::to_string(state_.port) + " is answered by " + stranger + ", not by this app (" + detail + ")";
+            detail = "port " + std::to_string(state_.port) + " is answered by " + stranger +
+                     ", not by this app (" + detail + ")";
         }
     }
     feed(ProbeResult{action.epoch, verdict, std::move(detail)});
 }
 
-// ---- what follows from the state -------------------------------------------------------------------------------
+// ---- what follows from the state
 
 void Service::sync_watch() {
-    const bool wanted = (state_.state == State::kMisconfigured || state_.state == State::kDegraded) && !state_.exiting;
+    const bool wanted =
+        (state_.state == State::kMisconfigured || state_.state == State::kDegraded) &&
+        !state_.exiting;
     if (wanted == watching_) {
         return;
     }
@@ -444,11 +466,12 @@ void Service::sync_watch() {
     parts_.scheduler.disarm(change_timer_);
     change_timer_ = 0;
     if (wanted && !config_.watch_folder.empty()) {
-        parts_.os.watch_folder(config_.watch_folder, [this, alive = alive_](const std::string& name) {
-            if (*alive) {
-                on_folder_change(name);
-            }
-        });
+        parts_.os.watch_folder(config_.watch_folder,
+                               [this, alive = alive_](const std::string& name) {
+                                   if (*alive) {
+                                       on_folder_change(name);
+                                   }
+                               });
     } else {
         parts_.os.watch_folder("", {});
     }
@@ -474,44 +497,47 @@ void Service::sync_metrics() {
     } else if (metrics_timer_ == 0) {
         // The first one soon, so that the status has something to show.
         metrics_timer_ = parts_.scheduler.arm(
-            parts_.scheduler.now() + std::min<Duration>(config_.metrics_interval, std::chrono::seconds(1)),
+            parts_.scheduler.now() +
+                std::min<Duration>(config_.metrics_interval, std::chrono::seconds(1)),
             [this] { take_sample(); });
     }
 }
 
 void Service::take_sample() {
-    metrics_timer_ =
-        parts_.scheduler.arm(parts_.scheduler.now() + config_.metrics_interval, [this] { take_sample(); });
-    MetricsQuestion question{state_.pid, parts_.guardian.guardian_pid(), config_.address, state_.port};
-    parts_.strategies.sample(
-        question, [this, generation = state_.generation, alive = alive_](const std::vector<Metric>& metrics) {
-            if (!*alive || generation != state_.generation || state_.pid == 0 || metrics.empty()) {
-                return;
+    metrics_timer_ = parts_.scheduler.arm(parts_.scheduler.now() + config_.metrics_interval,
+                                          [this] { take_sample(); });
+    MetricsQuestion question{state_.pid, parts_.guardian.guardian_pid(), config_.address,
+                             state_.port};
+    parts_.strategies.sample(question, [this, generation = state_.generation,
+                                        alive = alive_](const std::vector<Metric>& metrics) {
+        if (!*alive || generation != state_.generation || state_.pid == 0 || metrics.empty()) {
+            return;
+        }
+        Event event;
+        event.name = EventName::kMetrics;
+        event.generation = generation;
+        event.cause = "sampled";
+        metrics_.clear();
+        for (const auto& metric : metrics) {
+            if (metric.labels.empty()) {
+                metrics_[metric.name] = metric.value;
+                event.fields.emplace_back(metric.name, metric.value);
             }
-            Event event;
-            event.name = EventName::kMetrics;
-            event.generation = generation;
-            event.cause = "sampled";
-            metrics_.clear();
-            for (const auto& metric : metrics) {
-                if (metric.labels.empty()) {
-                    metrics_[metric.name] = metric.value;
-                    event.fields.emplace_back(metric.name, metric.value);
-                }
-            }
-            publish(std::move(event));
-            if (changed_) {
-                changed_();
-            }
-        });
+        }
+        publish(std::move(event));
+        if (changed_) {
+            changed_();
+        }
+    });
 }
 
-// ---- status ----------------------------------------------------------------------------------------------------
+// ---- status
 
 bool Service::settled(bool for_stop) const {
     if (for_stop) {
         // Stopped, unkillable, or a later start has won.
-        const bool last = state_.after == MachineState::After::kStopped || state_.after == MachineState::After::kFinish;
+        const bool last = state_.after == MachineState::After::kStopped ||
+                          state_.after == MachineState::After::kFinish;
         return state_.state != State::kStopping || !last;
     }
     switch (state_.state) {

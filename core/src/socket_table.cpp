@@ -49,7 +49,6 @@ SocketRow make_row(bool v6_socket, const in6_addr& local, unsigned state, std::u
 }
 
 // ---- netlink
-// -------------------------------------------------------------------------------------------------
 
 struct DiagRequest {
     nlmsghdr header;
@@ -155,7 +154,6 @@ Dump dump_family(int netlink, int family, std::uint16_t port, SocketStates state
 }
 
 // ---- /proc/net
-// -----------------------------------------------------------------------------------------------
 
 // One line: "  0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  0  0 12345
 // 1 …"
@@ -186,7 +184,6 @@ std::optional<SocketRow> parse_proc_line(const std::string& line, std::uint16_t 
 }
 
 // ---- /proc/PID
-// -----------------------------------------------------------------------------------------------
 
 struct DirCloser {
     void operator()(DIR* dir) const { closedir(dir); }
@@ -265,7 +262,6 @@ void add_children(std::int32_t pid, std::vector<std::int32_t>& out) {
 }  // namespace
 
 // ---- Address
-// -------------------------------------------------------------------------------------------------
 
 bool Address::operator==(const Address& other) const {
     return std::memcmp(&bytes, &other.bytes, sizeof bytes) == 0;
@@ -309,7 +305,6 @@ std::optional<Address> Address::parse(const std::string& text) {
 }
 
 // ---- SocketRow
-// -----------------------------------------------------------------------------------------------
 
 bool SocketRow::ownerless() const {
     switch (state) {
@@ -337,7 +332,6 @@ bool SocketRow::overlaps(const Address& address) const {
 }
 
 // ---- reading
-// -------------------------------------------------------------------------------------------------
 
 Result<std::vector<SocketRow>> socket_rows_from_netlink(std::uint16_t port, SocketStates states) {
     const UniqueFd netlink(socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
@@ -391,7 +385,6 @@ Result<std::vector<SocketRow>> socket_rows(std::uint16_t port, SocketStates stat
 }
 
 // ---- owners
-// --------------------------------------------------------------------------------------------------
 
 std::optional<SocketOwner> find_owner(const std::set<std::uint64_t>& inodes,
                                       const std::function<bool()>& stop) {

@@ -78,8 +78,9 @@ int place_descriptors(Actions& actions, const ProcessSpec& spec, std::vector<Uni
     std::size_t next = 0;
     for (const auto& [source, target] : spec.descriptors) {
         const int error =
-            source < 0 ? posix_spawn_file_actions_addopen(&actions.value, target, "/dev/null", O_RDWR, 0)
-                       : posix_spawn_file_actions_adddup2(&actions.value, moved[next++].get(), target);
+            source < 0
+                ? posix_spawn_file_actions_addopen(&actions.value, target, "/dev/null", O_RDWR, 0)
+                : posix_spawn_file_actions_adddup2(&actions.value, moved[next++].get(), target);
         if (error != 0) {
             return error;
         }
@@ -113,8 +114,8 @@ Result<ChildProcess> spawn(const ProcessSpec& spec) {
     const std::lock_guard lock(registered.mutex);
     if (error == 0) {
         registered.pids.reserve(registered.pids.size() + 1);
-        error = posix_spawn(&child.pid, spec.file.c_str(), &actions.value, &attributes.value, argv.data(),
-                            environment.data());
+        error = posix_spawn(&child.pid, spec.file.c_str(), &actions.value, &attributes.value,
+                            argv.data(), environment.data());
     }
     if (error != 0) {
         return system_error("cannot start " + spec.file, error);
@@ -156,10 +157,12 @@ std::vector<pid_t> inherited_children() {
             continue;
         }
         const std::string path = std::string("/proc/self/task/") + entry->d_name + "/children";
-        const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "re"), std::fclose);
+        const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "re"),
+                                                         std::fclose);
         int pid = 0;
         while (file && std::fscanf(file.get(), "%d", &pid) == 1) {
-            if (std::find(registered.pids.begin(), registered.pids.end(), pid) == registered.pids.end()) {
+            if (std::find(registered.pids.begin(), registered.pids.end(), pid) ==
+                registered.pids.end()) {
                 found.push_back(pid);
             }
         }

@@ -29,8 +29,8 @@ Supervisor::Supervisor(Loop& loop, Loop& files, SupervisorOptions options)
 Supervisor::~Supervisor() = default;
 
 Service& Supervisor::add(ServiceConfig config, StrategyChoice choice, OutputOptions output) {
-    auto report = [this, name = config.name](EventName event_name, const std::string& plugin, const std::string& call,
-                                             const std::string& cause) {
+    auto report = [this, name = config.name](EventName event_name, const std::string& plugin,
+                                             const std::string& call, const std::string& cause) {
         Event event;
         event.name = event_name;
         event.severity = Severity::kWarning;
@@ -38,27 +38,31 @@ Service& Supervisor::add(ServiceConfig config, StrategyChoice choice, OutputOpti
         event.cause = cause;
         event.fields = {{"plugin", plugin}, {"call", call}};
         event.at = loop_.now();
-        event.wall = std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
+        event.wall = std::chrono::time_point_cast<std::chrono::microseconds>(
+            std::chrono::system_clock::now());
         events_.append(std::move(event));
     };
     entries_.push_back(std::unique_ptr<Entry>(new Entry{
         GuardianClient(loop_, options_.guardian_file),
         HeldPort(loop_),
-        PluginStrategies(loop_, files_, catalogue_, libraries_, std::move(choice), std::move(report)),
+        PluginStrategies(loop_, files_, catalogue_, libraries_, std::move(choice),
+                         std::move(report)),
         AppOutput(loop_, files_, std::move(output)),
         OsLinux(loop_),
         nullptr,
     }));
     auto& entry = *entries_.back();
     auto publish = [this](Event event) {
-        const bool first_start = event.name == EventName::kServiceStarted && !std::exchange(cache_saved_, true);
+        const bool first_start =
+            event.name == EventName::kServiceStarted && !std::exchange(cache_saved_, true);
         events_.append(std::move(event));
         if (first_start) {
             files_.post([this] { catalogue_.save_cache(); });
         }
     };
     entry.service = std::make_unique<Service>(
-        std::move(config), ServiceParts{loop_, entry.guardian, entry.port, entry.strategies, entry.output, entry.os, publish});
+        std::move(config), ServiceParts{loop_, entry.guardian, entry.port, entry.strategies,
+                                        entry.output, entry.os, publish});
     services_.push_back(entry.service.get());
     return *entry.service;
 }
@@ -72,7 +76,9 @@ Supervisor::Entry& Supervisor::entry_of(const Service& service) {
     throw std::logic_error("no such service");
 }
 
-AppOutput& Supervisor::output(const Service& service) { return entry_of(service).output; }
+AppOutput& Supervisor::output(const Service& service) {
+    return entry_of(service).output;
+}
 
 void Supervisor::prepare_plugins(std::function<void(Status)> done) {
     struct Progress {
@@ -80,7 +86,8 @@ void Supervisor::prepare_plugins(std::function<void(Status)> done) {
         Status first = Nothing{};
         std::function<void(Status)> done;
     };
-    const auto progress = std::make_shared<Progress>(Progress{entries_.size(), Nothing{}, std::move(done)});
+    const auto progress =
+        std::make_shared<Progress>(Progress{entries_.size(), Nothing{}, std::move(done)});
     for (const auto& entry : entries_) {
         entry->strategies.prepare([progress](const Status& status) {
             if (!status && progress->first) {
@@ -93,7 +100,8 @@ void Supervisor::prepare_plugins(std::function<void(Status)> done) {
     }
 }
 
-void Supervisor::exit(const std::string& reason, bool at_once, std::function<void(std::string)> finished) {
+void Supervisor::exit(const std::string& reason, bool at_once,
+                      std::function<void(std::string)> finished) {
     if (!finished) {
         for (const auto& entry : entries_) {
             entry->service->exit(reason, at_once);
@@ -107,14 +115,15 @@ void Supervisor::exit(const std::string& reason, bool at_once, std::function<voi
         return;
     }
     for (const auto& entry : entries_) {
-        entry->service->exit(reason, at_once, [this, name = entry->service->config().name](const std::string& left) {
-            if (!left.empty()) {
-                left_ += (left_.empty() ? "" : "; ") + name + ": " + left;
-            }
-            if (--unfinished_ == 0) {
-                std::exchange(finished_, nullptr)(left_);
-            }
-        });
+        entry->service->exit(reason, at_once,
+                             [this, name = entry->service->config().name](const std::string& left) {
+                                 if (!left.empty()) {
+                                     left_ += (left_.empty() ? "" : "; ") + name + ": " + left;
+                                 }
+                                 if (--unfinished_ == 0) {
+                                     std::exchange(finished_, nullptr)(left_);
+                                 }
+                             });
     }
 }
 

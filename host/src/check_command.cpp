@@ -57,7 +57,8 @@ std::string find_program(const std::string& name) {
 void check_python(const std::string& python, Findings& findings) {
     try {
         Poco::Pipe output;
-        const Poco::Process::Args arguments{"-c", "import flask, waitress; print('flask', flask.__version__)"};
+        const Poco::Process::Args arguments{
+            "-c", "import flask, waitress; print('flask', flask.__version__)"};
         auto process = Poco::Process::launch(python, arguments, nullptr, &output, &output);
         Poco::PipeInputStream stream(output);
         std::string text;
@@ -70,7 +71,9 @@ void check_python(const std::string& python, Findings& findings) {
         if (process.wait() == 0) {
             findings.good(fmt::format("{} has {} and waitress", python, line));
         } else {
-            findings.bad(fmt::format("{}: {}; install python3-flask and python3-waitress, or give another --python", python, line));
+            findings.bad(fmt::format(
+                "{}: {}; install python3-flask and python3-waitress, or give another --python",
+                python, line));
         }
     } catch (const Poco::Exception& e) {
         findings.bad(fmt::format("{}: {}", python, e.displayText()));
@@ -109,12 +112,14 @@ void check_port(const core::ServiceConfig& config, Findings& findings) {
         const auto candidate = static_cast<std::uint16_t>(config.base_port + i);
         const auto free = port.test(config.address, candidate);
         if (free) {
-            findings.good(fmt::format("port {} of {} is free{}", candidate, config.address, i == 0 ? "" : " (" + last + ")"));
+            findings.good(fmt::format("port {} of {} is free{}", candidate, config.address,
+                                      i == 0 ? "" : " (" + last + ")"));
             return;
         }
         last = free.error().text;
     }
-    findings.bad(fmt::format("none of {} ports from {} is free: {}; give another --port", config.port_tries, config.base_port, last));
+    findings.bad(fmt::format("none of {} ports from {} is free: {}; give another --port",
+                             config.port_tries, config.base_port, last));
 }
 
 }  // namespace
@@ -132,7 +137,8 @@ int check_command(const Options& options) {
     {
         Session session({options, core::Severity::kError, /*watch_parent=*/false});
         if (const auto wrong = session.prepare_plugins(); wrong.empty()) {
-            findings.good(fmt::format("strategies {}, {}, {}, {}", options.health, options.restart, options.port_strategy, options.metrics));
+            findings.good(fmt::format("strategies {}, {}, {}, {}", options.health, options.restart,
+                                      options.port_strategy, options.metrics));
         } else {
             findings.bad(wrong);
         }

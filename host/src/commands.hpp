@@ -1,4 +1,5 @@
-// The commands that people type, but for the MCP server and those of the status socket. Each returns its exit code.
+// The commands that people type, but for the MCP server and those of the status socket. Each
+// returns its exit code.
 #pragma once
 #include <string>
 

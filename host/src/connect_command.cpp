@@ -18,7 +18,8 @@ struct Client {
 
 constexpr Client kClients[] = {
     {"claude", "Claude Desktop", "claude_desktop_config.json (Settings, Developer, Edit Config)"},
-    {"vscode", "VS Code", ".vscode/mcp.json of a workspace, or the user's mcp.json (MCP: Open User Configuration)"},
+    {"vscode", "VS Code",
+     ".vscode/mcp.json of a workspace, or the user's mcp.json (MCP: Open User Configuration)"},
     {"cursor", "Cursor", "~/.cursor/mcp.json, or .cursor/mcp.json of a project"},
 };
 
@@ -28,8 +29,9 @@ std::string connect_snippet(const std::string& client, const Paths& paths) {
     std::string command;
     mcp::append_json_string(command, paths.program);
     if (client == "vscode") {
-        return "{\n  \"servers\": {\n    \"promptbin\": {\n      \"type\": \"stdio\",\n      \"command\": " + command +
-               ",\n      \"args\": [\"mcp\"]\n    }\n  }\n}\n";
+        return "{\n  \"servers\": {\n    \"promptbin\": {\n      \"type\": \"stdio\",\n      "
+               "\"command\": " +
+               command + ",\n      \"args\": [\"mcp\"]\n    }\n  }\n}\n";
     }
     return "{\n  \"mcpServers\": {\n    \"promptbin\": {\n      \"command\": " + command +
            ",\n      \"args\": [\"mcp\"]\n    }\n  }\n}\n";
@@ -39,7 +41,8 @@ int connect_command(const Options& options) {
     const auto paths = find_paths();
     for (const auto& client : kClients) {
         if (options.client.empty()) {
-            fmt::print("{}: {}\n{}\n", client.title, client.where, connect_snippet(client.name, paths));
+            fmt::print("{}: {}\n{}\n", client.title, client.where,
+                       connect_snippet(client.name, paths));
         } else if (options.client == client.name) {
             fmt::print(stderr, "put this into {}\n", client.where);
             fmt::print("{}", connect_snippet(client.name, paths));

@@ -1,4 +1,5 @@
-// The hardcoded defaults, all in one place. Each has a command-line flag (options.cpp); no environment variable changes one.
+// The hardcoded defaults, all in one place. Each has a command-line flag (options.cpp); no
+// environment variable changes one.
 #pragma once
 #include <chrono>
 #include <cstdint>
@@ -41,7 +42,8 @@ inline constexpr std::string_view kMetricsStrategy = "metrics_proc";
 inline constexpr std::chrono::nanoseconds kSilentStart = 1500ms;
 
 // What the app's environment is taken from; a trailing * stands for any ending.
-inline constexpr std::string_view kPassedOn[] = {"PATH", "HOME", "LANG", "LC_*", "TZ", "TMPDIR", "USER", "XDG_*"};
+inline constexpr std::string_view kPassedOn[] = {"PATH", "HOME",   "LANG", "LC_*",
+                                                 "TZ",   "TMPDIR", "USER", "XDG_*"};
 inline constexpr std::string_view kSet[][2] = {{"PYTHONUTF8", "1"}, {"PYTHONUNBUFFERED", "1"}};
 
 }  // namespace steward::host::defaults

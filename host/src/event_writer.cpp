@@ -30,10 +30,12 @@ std::string field_text(const core::FieldValue& value) {
         value);
 }
 
-// "10:22:33.123 warning service.exit promptbin#1: killed by signal 9 (SIGKILL) (signal=9 uptime_ms=123)"
+// "10:22:33.123 warning service.exit promptbin#1: killed by signal 9 (SIGKILL) (signal=9
+// uptime_ms=123)"
 std::string readable(const core::Event& event) {
-    std::string text = fmt::format("{} {} {} {}#{}: {}", iso_time(event.wall).substr(11, 12), core::to_string(event.severity),
-                                   core::to_string(event.name), event.service, event.generation, event.cause);
+    std::string text = fmt::format("{} {} {} {}#{}: {}", iso_time(event.wall).substr(11, 12),
+                                   core::to_string(event.severity), core::to_string(event.name),
+                                   event.service, event.generation, event.cause);
     std::string fields;
     for (const auto& [name, value] : event.fields) {
         fields += (fields.empty() ? "" : " ") + name + "=" + field_text(value);
@@ -42,13 +44,15 @@ std::string readable(const core::Event& event) {
 }
 
 core::WallTime wall_now() {
-    return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
+    return std::chrono::time_point_cast<std::chrono::microseconds>(
+        std::chrono::system_clock::now());
 }
 
 }  // namespace
 
 struct EventWriter::Impl {
-    explicit Impl(core::Scheduler& loop, core::Severity severity) : log_loop(loop), console(severity) {
+    explicit Impl(core::Scheduler& loop, core::Severity severity)
+        : log_loop(loop), console(severity) {
         err.set_pattern("%v");
     }
 
@@ -76,13 +80,15 @@ void EventWriter::Impl::put_file(const std::string& json) {
         file->log(spdlog::details::log_msg({}, spdlog::level::info, json));
         file->flush();
     } catch (const std::exception&) {
-        ++dropped;  // The disk is full or gone; supervision goes on, the count says what is missing.
+        ++dropped;  // The disk is full or gone; supervision goes on, the count says what is
+                    // missing.
     }
 }
 
 void EventWriter::Impl::put(const std::string& json, const std::string& text) {
     if (const auto lost = dropped.exchange(0); lost != 0) {
-        put_file(fmt::format(R"({{"ts":"{}","level":"warning","event":"log.dropped","count":{}}})", iso_time(wall_now()), lost));
+        put_file(fmt::format(R"({{"ts":"{}","level":"warning","event":"log.dropped","count":{}}})",
+                             iso_time(wall_now()), lost));
     }
     put_file(json);
     if (text.empty()) {
@@ -103,7 +109,8 @@ EventWriter::~EventWriter() = default;
 
 std::string EventWriter::open(const std::string& folder) {
     try {
-        impl_->file = std::make_shared<spdlog::sinks::rotating_file_sink_st>(folder + "/steward.log", kFileBytes, kFiles - 1);
+        impl_->file = std::make_shared<spdlog::sinks::rotating_file_sink_st>(
+            folder + "/steward.log", kFileBytes, kFiles - 1);
         impl_->file->set_pattern("%v");
     } catch (const std::exception& e) {
         return e.what();
@@ -127,7 +134,8 @@ void EventWriter::write(const core::Event& event) {
     });
 }
 
-void EventWriter::line(core::Severity severity, const std::string& source, const std::string& text) {
+void EventWriter::line(core::Severity severity, const std::string& source,
+                       const std::string& text) {
     if (impl_->waiting >= kMaxWaiting) {
         ++impl_->dropped;
         return;
@@ -142,9 +150,10 @@ void EventWriter::line(core::Severity severity, const std::string& source, const
         object->set("source", source);
         object->set("text", text);
         const bool show = severity >= impl->console;
-        impl->put(mcp::to_json(*object), show ? fmt::format("{} {} {}: {}", iso_time(wall).substr(11, 12),
-                                                            core::to_string(severity), source, mcp::excerpt(text, 400))
-                                              : std::string());
+        impl->put(mcp::to_json(*object),
+                  show ? fmt::format("{} {} {}: {}", iso_time(wall).substr(11, 12),
+                                     core::to_string(severity), source, mcp::excerpt(text, 400))
+                       : std::string());
     });
 }
 

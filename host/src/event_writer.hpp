@@ -1,7 +1,9 @@
-// EventWriter: turns events into the structured log (JSON lines, rotated) and into text for the terminal or the AI tool's log.
+// EventWriter: turns events into the structured log (JSON lines, rotated) and into text for the
+// terminal or the AI tool's log.
 //
-// The one user of spdlog. write() and line() may be called on any thread and never wait: the writing is done on the log thread,
-// at most kMaxWaiting entries behind; what is beyond is dropped and counted. Before open() the entries are kept in memory.
+// The one user of spdlog. write() and line() may be called on any thread and never wait: the
+// writing is done on the log thread, at most kMaxWaiting entries behind; what is beyond is dropped
+// and counted. Before open() the entries are kept in memory.
 #pragma once
 #include <memory>
 #include <string>
@@ -25,9 +27,11 @@ class EventWriter {
     std::string open(const std::string& folder);
 
     void write(const core::Event& event);
-    // A line that is no event (a plugin's, the protocol's): to the log file, and to stderr from `console` on.
+    // A line that is no event (a plugin's, the protocol's): to the log file, and to stderr from
+    // `console` on.
     void line(core::Severity severity, const std::string& source, const std::string& text);
-    // Everything given so far is written, on the log thread, when the returned call comes back. Log thread.
+    // Everything given so far is written, on the log thread, when the returned call comes back. Log
+    // thread.
     void flush();
 
   private:

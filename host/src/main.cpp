@@ -19,8 +19,8 @@ namespace {
 using steward::host::Command;
 using steward::host::Options;
 
-// Descriptors 0 to 2 exist from here on, whatever the parent closed, so that nothing else gets their numbers; what else was
-// inherited reaches no child.
+// Descriptors 0 to 2 exist from here on, whatever the parent closed, so that nothing else gets
+// their numbers; what else was inherited reaches no child.
 void tidy_descriptors() {
     int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     while (fd >= 0 && fd <= STDERR_FILENO) {
@@ -34,7 +34,8 @@ void tidy_descriptors() {
     (void)syscall(SYS_close_range, 3U, ~0U, kCloexec);
 }
 
-// Nothing that a plugin or a library prints can reach the client: the protocol has a private descriptor, 1 leads to stderr.
+// Nothing that a plugin or a library prints can reach the client: the protocol has a private
+// descriptor, 1 leads to stderr.
 steward::core::UniqueFd take_stdout() {
     steward::core::UniqueFd out(fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3));
     dup2(STDERR_FILENO, STDOUT_FILENO);

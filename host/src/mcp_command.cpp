@@ -28,8 +28,10 @@ constexpr auto kLastAnswers = std::chrono::milliseconds(30);
 
 // Tool arguments are checked against the very schema that tools/list shows, compiled once.
 mcp::Validator make_validator() {
-    auto compiled = std::make_shared<std::map<const void*, std::shared_ptr<core::SchemaValidator>>>();
-    return [compiled](const Poco::JSON::Object::Ptr& schema, const Poco::Dynamic::Var& value) -> std::optional<std::string> {
+    auto compiled =
+        std::make_shared<std::map<const void*, std::shared_ptr<core::SchemaValidator>>>();
+    return [compiled](const Poco::JSON::Object::Ptr& schema,
+                      const Poco::Dynamic::Var& value) -> std::optional<std::string> {
         auto& validator = (*compiled)[schema.get()];
         if (!validator) {
             auto made = core::SchemaValidator::compile(schema);
@@ -42,7 +44,8 @@ mcp::Validator make_validator() {
     };
 }
 
-// The mcp thread's side of a session. Everything here belongs to that thread, the writer's callbacks excepted.
+// The mcp thread's side of a session. Everything here belongs to that thread, the writer's
+// callbacks excepted.
 class McpServer {
   public:
     McpServer(Session& session, core::UniqueFd out);
@@ -71,9 +74,12 @@ McpServer::McpServer(Session& session, core::UniqueFd out)
       out_(out.release()),
       transport_(transport_options()),
       writer_(out_, writer_options()),
-      server_(server_info(), server_options(),
-              [this](std::string line, mcp::LineKind kind) { writer_.enqueue(line, kind); }, make_validator(), hooks()) {
-    register_tools(server_, session_, [this](std::function<void()> task) { transport_.post(std::move(task)); });
+      server_(
+          server_info(), server_options(),
+          [this](std::string line, mcp::LineKind kind) { writer_.enqueue(line, kind); },
+          make_validator(), hooks()) {
+    register_tools(server_, session_,
+                   [this](std::function<void()> task) { transport_.post(std::move(task)); });
     // A client that says nothing at all has started this server to have the app.
     silence_ = transport_.arm(Clock::now() + defaults::kSilentStart, [this] {
         silence_ = 0;
@@ -132,7 +138,9 @@ mcp::Hooks McpServer::hooks() {
     hooks.on_modern_request = [this](const mcp::Client& client, std::string_view method) {
         client_is_there(fmt::format("the client {} asked for {}", client.name, method));
     };
-    hooks.on_trouble = [this](std::string_view text) { session_.log(core::Severity::kInfo, "mcp", std::string(text)); };
+    hooks.on_trouble = [this](std::string_view text) {
+        session_.log(core::Severity::kInfo, "mcp", std::string(text));
+    };
     return hooks;
 }
 

@@ -39,7 +39,8 @@ Object::Ptr nullable(const std::string& type, const std::string& description) {
     return out;
 }
 
-Object::Ptr object_schema(const Object::Ptr& properties, const std::vector<std::string>& required, bool closed) {
+Object::Ptr object_schema(const Object::Ptr& properties, const std::vector<std::string>& required,
+                          bool closed) {
     auto out = mcp::ordered_object();
     out->set("type", std::string("object"));
     out->set("properties", properties);
@@ -68,7 +69,8 @@ Object::Ptr status_schema() {
     p->set("schema", property("integer", "Version of this object"));
     p->set("healthy", property("boolean", "The last health check was good and the process lives"));
     p->set("state", property("string",
-                             "stopped, starting, running, unhealthy, deciding, backing_off, stopping, degraded, misconfigured "
+                             "stopped, starting, running, unhealthy, deciding, backing_off, "
+                             "stopping, degraded, misconfigured "
                              "or unkillable"));
     p->set("since", property("string", "When this state began (UTC)"));
     p->set("cause", property("string", "Why it is in this state, one sentence"));
@@ -80,7 +82,9 @@ Object::Ptr status_schema() {
     p->set("startup_ms", nullable("integer", "From the start to the first healthy answer"));
     p->set("generation", property("integer", "Number of the instance"));
     p->set("next_restart_ms", nullable("integer", "Milliseconds to the next planned start"));
-    return object_schema(p, {"schema", "healthy", "state", "since", "cause", "port", "url", "pid", "restarts"}, /*closed=*/false);
+    return object_schema(
+        p, {"schema", "healthy", "state", "since", "cause", "port", "url", "pid", "restarts"},
+        /*closed=*/false);
 }
 
 // Asks the loop's thread for something and answers the call on the mcp thread.
@@ -90,23 +94,31 @@ struct Bridge {
 
     // `ask` runs on the loop's thread; what it passes on reaches `answer` on the mcp thread.
     template <class Value>
-    void ask(std::function<void(std::function<void(Value)>)> ask, std::function<void(Value)> answer) const {
+    void ask(std::function<void(std::function<void(Value)>)> ask,
+             std::function<void(Value)> answer) const {
         session.post([ask = std::move(ask), answer = std::move(answer), to_mcp = to_mcp] {
-            ask([answer, to_mcp](Value value) { to_mcp([answer, value = std::move(value)] { answer(value); }); });
+            ask([answer, to_mcp](Value value) {
+                to_mcp([answer, value = std::move(value)] { answer(value); });
+            });
         });
     }
     void ask_status(std::function<void(std::string)> answer) const {
-        ask<std::string>([s = &session](const std::function<void(std::string)>& tell) { tell(s->status_json()); },
-                         std::move(answer));
+        ask<std::string>(
+            [s = &session](const std::function<void(std::string)>& tell) {
+                tell(s->status_json());
+            },
+            std::move(answer));
     }
 };
 
 // A start, restart or stop: the status once it has settled.
 using Action = void (Session::*)(const std::string&, Session::Settled);
 
-mcp::Handler acting(const Bridge& bridge, Action action, const std::string& what, bool wants_health) {
+mcp::Handler acting(const Bridge& bridge, Action action, const std::string& what,
+                    bool wants_health) {
     return [bridge, action, what, wants_health](const CallPtr& call) {
-        const std::string who = call->client().name.empty() ? std::string("the client") : mcp::excerpt(call->client().name, 60);
+        const std::string who = call->client().name.empty() ? std::string("the client")
+                                                            : mcp::excerpt(call->client().name, 60);
         struct Outcome {
             std::string json;
             bool failed;
@@ -115,11 +127,12 @@ mcp::Handler acting(const Bridge& bridge, Action action, const std::string& what
         bridge.ask<Outcome>(
             [session = &bridge.session, action, reason = what + " by " + who,
              wants_health](const std::function<void(Outcome)>& tell) {
-                (session->*action)(reason, [session, tell, wants_health](const core::ServiceStatus& status) {
-                    const bool fine = wants_health ? status.state == core::State::kRunning
-                                                   : status.state == core::State::kStopped;
-                    tell({session->status_json(), !fine, status.cause});
-                });
+                (session->*action)(
+                    reason, [session, tell, wants_health](const core::ServiceStatus& status) {
+                        const bool fine = wants_health ? status.state == core::State::kRunning
+                                                       : status.state == core::State::kStopped;
+                        tell({session->status_json(), !fine, status.cause});
+                    });
             },
             [call](const Outcome& outcome) {
                 auto result = mcp::ToolResult::object_json(outcome.json);
@@ -150,12 +163,16 @@ void add_status(mcp::Server& server, const Bridge& bridge) {
     mcp::Tool tool;
     tool.name = "flask_status";
     tool.title = "PromptBin status";
-    tool.description = "Tells whether the PromptBin web app runs and is healthy, its URL, and why it is in its state.";
+    tool.description =
+        "Tells whether the PromptBin web app runs and is healthy, its URL, and why it is in its "
+        "state.";
     tool.input_schema = no_arguments();
     tool.output_schema = status_schema();
-    tool.annotations = {/*read_only=*/true, /*destructive=*/false, /*idempotent=*/true, /*open_world=*/false};
+    tool.annotations = {/*read_only=*/true, /*destructive=*/false, /*idempotent=*/true,
+                        /*open_world=*/false};
     tool.handler = [bridge](const CallPtr& call) {
-        bridge.ask_status([call](const std::string& json) { call->reply(mcp::ToolResult::object_json(json)); });
+        bridge.ask_status(
+            [call](const std::string& json) { call->reply(mcp::ToolResult::object_json(json)); });
     };
     server.add_tool(std::move(tool));
 }
@@ -164,30 +181,39 @@ void add_actions(mcp::Server& server, const Bridge& bridge) {
     mcp::Tool start;
     start.name = "flask_start";
     start.title = "Start PromptBin";
-    start.description = "Starts the PromptBin web app if it does not run; returns its status once it is healthy, or with the cause.";
+    start.description =
+        "Starts the PromptBin web app if it does not run; returns its status once it is healthy, "
+        "or with the cause.";
     start.input_schema = no_arguments();
     start.output_schema = status_schema();
-    start.annotations = {/*read_only=*/false, /*destructive=*/false, /*idempotent=*/true, /*open_world=*/false};
+    start.annotations = {/*read_only=*/false, /*destructive=*/false, /*idempotent=*/true,
+                         /*open_world=*/false};
     start.handler = acting(bridge, &Session::start, "start requested", /*wants_health=*/true);
     server.add_tool(std::move(start));
 
     mcp::Tool stop;
     stop.name = "flask_stop";
     stop.title = "Stop PromptBin";
-    stop.description = "Stops the PromptBin web app; returns when none of its processes is left. It stays stopped until it is started.";
+    stop.description =
+        "Stops the PromptBin web app; returns when none of its processes is left. It stays stopped "
+        "until it is started.";
     stop.input_schema = no_arguments();
     stop.output_schema = status_schema();
-    stop.annotations = {/*read_only=*/false, /*destructive=*/true, /*idempotent=*/true, /*open_world=*/false};
+    stop.annotations = {/*read_only=*/false, /*destructive=*/true, /*idempotent=*/true,
+                        /*open_world=*/false};
     stop.handler = acting(bridge, &Session::stop, "stop requested", /*wants_health=*/false);
     server.add_tool(std::move(stop));
 
     mcp::Tool restart;
     restart.name = "flask_restart";
     restart.title = "Restart PromptBin";
-    restart.description = "Restarts the PromptBin web app on the same port; returns its status once it is healthy, or with the cause.";
+    restart.description =
+        "Restarts the PromptBin web app on the same port; returns its status once it is healthy, "
+        "or with the cause.";
     restart.input_schema = no_arguments();
     restart.output_schema = status_schema();
-    restart.annotations = {/*read_only=*/false, /*destructive=*/true, /*idempotent=*/false, /*open_world=*/false};
+    restart.annotations = {/*read_only=*/false, /*destructive=*/true, /*idempotent=*/false,
+                           /*open_world=*/false};
     restart.handler = acting(bridge, &Session::restart, "restart requested", /*wants_health=*/true);
     server.add_tool(std::move(restart));
 }
@@ -203,8 +229,9 @@ std::string logs_json(const std::vector<core::OutputLine>& lines) {
     for (std::size_t i = first; i < lines.size(); ++i) {
         const auto& line = lines[i];
         json += i == first ? "{" : ",{";
-        json += fmt::format(R"("seq":{},"ts":"{}","generation":{},"stream":"{}","text":)", line.sequence, iso_time(line.wall),
-                            line.generation, line.stream == core::OutputStream::kErr ? "stderr" : "stdout");
+        json += fmt::format(R"("seq":{},"ts":"{}","generation":{},"stream":"{}","text":)",
+                            line.sequence, iso_time(line.wall), line.generation,
+                            line.stream == core::OutputStream::kErr ? "stderr" : "stdout");
         mcp::append_json_string(json, line.text);
         json += "}";
     }
@@ -226,15 +253,18 @@ void add_logs(mcp::Server& server, const Bridge& bridge) {
     mcp::Tool tool;
     tool.name = "flask_logs";
     tool.title = "PromptBin output";
-    tool.description = "Returns the last lines that the PromptBin web app wrote to its standard output and error.";
+    tool.description =
+        "Returns the last lines that the PromptBin web app wrote to its standard output and error.";
     tool.input_schema = object_schema(arguments, {}, /*closed=*/true);
     tool.output_schema = object_schema(result, {"lines", "truncated"}, /*closed=*/false);
-    tool.annotations = {/*read_only=*/true, /*destructive=*/false, /*idempotent=*/true, /*open_world=*/false};
+    tool.annotations = {/*read_only=*/true, /*destructive=*/false, /*idempotent=*/true,
+                        /*open_world=*/false};
     tool.handler = [bridge](const CallPtr& call) {
         const auto asked = mcp::as_integer(mcp::find_member(call->arguments(), "lines"));
         const auto lines = static_cast<std::size_t>(asked.value_or(kDefaultLogLines));
         bridge.ask<std::vector<core::OutputLine>>(
-            [session = &bridge.session, lines](const std::function<void(std::vector<core::OutputLine>)>& tell) {
+            [session = &bridge.session,
+             lines](const std::function<void(std::vector<core::OutputLine>)>& tell) {
                 tell(session->supervisor().output(session->service()).tail(lines));
             },
             [call](const std::vector<core::OutputLine>& tail) {
@@ -248,11 +278,14 @@ void add_logs(mcp::Server& server, const Bridge& bridge) {
 
 mcp::ServerInfo server_info() {
     return {"steward", "Steward for PromptBin", std::string(kVersion),
-            "Runs the PromptBin web app (a prompt library) and looks after it. flask_status tells its URL and whether it is "
-            "healthy; flask_start, flask_stop and flask_restart control it; flask_logs shows what it writes."};
+            "Runs the PromptBin web app (a prompt library) and looks after it. flask_status tells "
+            "its URL and whether it is "
+            "healthy; flask_start, flask_stop and flask_restart control it; flask_logs shows what "
+            "it writes."};
 }
 
-void register_tools(mcp::Server& server, Session& session, std::function<void(std::function<void()>)> to_mcp) {
+void register_tools(mcp::Server& server, Session& session,
+                    std::function<void(std::function<void()>)> to_mcp) {
     const Bridge bridge{session, std::move(to_mcp)};
     add_status(server, bridge);
     add_actions(server, bridge);

@@ -7,8 +7,10 @@
 
 namespace steward::host {
 
-// Registers everything. `to_mcp` runs a task on the mcp thread. The handlers ask the session's loop and answer back there.
-void register_tools(mcp::Server& server, Session& session, std::function<void(std::function<void()>)> to_mcp);
+// Registers everything. `to_mcp` runs a task on the mcp thread. The handlers ask the session's loop
+// and answer back there.
+void register_tools(mcp::Server& server, Session& session,
+                    std::function<void(std::function<void()>)> to_mcp);
 
 mcp::ServerInfo server_info();
 

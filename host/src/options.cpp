@@ -9,8 +9,8 @@
 #include <filesystem>
 #include <functional>
 
-#include <CLI/CLI.hpp>
 #include <fmt/core.h>
+#include <CLI/CLI.hpp>
 
 #include "version.hpp"
 
@@ -37,7 +37,8 @@ Number parse_number(const std::string& flag, const std::string& text, long min, 
     long value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc() || end != text.data() + text.size() || value < min || value > max) {
-        throw UsageError{fmt::format("{}: must be a whole number from {} to {} (got {})", flag, min, max, text)};
+        throw UsageError{
+            fmt::format("{}: must be a whole number from {} to {} (got {})", flag, min, max, text)};
     }
     return static_cast<Number>(value);
 }
@@ -51,24 +52,29 @@ class Flags {
                       std::function<void(const std::string&)> set) {
         return app_.add_option_function<std::string>(flag, std::move(set), help)->type_name(shown);
     }
-    void duration(const std::string& flag, const std::string& help, nanoseconds& target, nanoseconds min = nanoseconds(0)) {
-        text(flag, help + " [" + duration_text(target) + "]", "DURATION", [flag, &target, min](const std::string& value) {
-            const auto parsed = parse_duration(value);
-            if (!parsed) {
-                throw UsageError{fmt::format("{}: must be a duration such as 500ms, 5s or 2m (got {})", flag, value)};
-            }
-            if (*parsed < min || *parsed > std::chrono::hours(24 * 7)) {
-                throw UsageError{
-                    fmt::format("{}: must be from {} to 10080m (got {})", flag, duration_text(min), value)};
-            }
-            target = *parsed;
-        });
+    void duration(const std::string& flag, const std::string& help, nanoseconds& target,
+                  nanoseconds min = nanoseconds(0)) {
+        text(flag, help + " [" + duration_text(target) + "]", "DURATION",
+             [flag, &target, min](const std::string& value) {
+                 const auto parsed = parse_duration(value);
+                 if (!parsed) {
+                     throw UsageError{fmt::format(
+                         "{}: must be a duration such as 500ms, 5s or 2m (got {})", flag, value)};
+                 }
+                 if (*parsed < min || *parsed > std::chrono::hours(24 * 7)) {
+                     throw UsageError{fmt::format("{}: must be from {} to 10080m (got {})", flag,
+                                                  duration_text(min), value)};
+                 }
+                 target = *parsed;
+             });
     }
     template <class Number>
-    void number(const std::string& flag, const std::string& help, Number& target, long min, long max) {
-        text(flag, fmt::format("{} [{}]", help, target), "N", [flag, &target, min, max](const std::string& value) {
-            target = parse_number<Number>(flag, value, min, max);
-        });
+    void number(const std::string& flag, const std::string& help, Number& target, long min,
+                long max) {
+        text(flag, fmt::format("{} [{}]", help, target), "N",
+             [flag, &target, min, max](const std::string& value) {
+                 target = parse_number<Number>(flag, value, min, max);
+             });
     }
     void list(const std::string& flag, const std::string& help, const std::string& shown,
               std::function<void(const std::string&)> add) {
@@ -96,26 +102,32 @@ class Flags {
 
 void Flags::plugin_dirs() {
     Options& o = o_;  // The flags outlive this object.
-    list("--plugin-dir", "Another folder with plugins, searched first (repeatable)", "DIR", [&o](const std::string& value) {
-        std::error_code error;
-        if (!std::filesystem::is_directory(value, error)) {
-            throw UsageError{fmt::format("--plugin-dir: {} is no folder; give one that holds steward_ID.so files", value)};
-        }
-        o.plugin_dirs.push_back(std::filesystem::absolute(value).lexically_normal().string());
-        o.strategies_given = true;
-    });
+    list("--plugin-dir", "Another folder with plugins, searched first (repeatable)", "DIR",
+         [&o](const std::string& value) {
+             std::error_code error;
+             if (!std::filesystem::is_directory(value, error)) {
+                 throw UsageError{fmt::format(
+                     "--plugin-dir: {} is no folder; give one that holds steward_ID.so files",
+                     value)};
+             }
+             o.plugin_dirs.push_back(std::filesystem::absolute(value).lexically_normal().string());
+             o.strategies_given = true;
+         });
 }
 
 void Flags::strategies() {
     Options& o = o_;  // The flags outlive this object.
-    const auto strategy = [this, &o](const std::string& flag, const std::string& help, std::string& target) {
-        text(flag, help + " [" + target + "]", "ID|FILE|none", [&o, flag, &target](const std::string& value) {
-            if (value.empty()) {
-                throw UsageError{flag + ": needs a plugin's id, a file or none; see `steward plugins`"};
-            }
-            target = value;
-            o.strategies_given = true;
-        });
+    const auto strategy = [this, &o](const std::string& flag, const std::string& help,
+                                     std::string& target) {
+        text(flag, help + " [" + target + "]", "ID|FILE|none",
+             [&o, flag, &target](const std::string& value) {
+                 if (value.empty()) {
+                     throw UsageError{
+                         flag + ": needs a plugin's id, a file or none; see `steward plugins`"};
+                 }
+                 target = value;
+                 o.strategies_given = true;
+             });
     };
     strategy("--health", "Health check strategy", o.health);
     strategy("--restart", "Restart strategy", o.restart);
@@ -123,16 +135,22 @@ void Flags::strategies() {
     strategy("--metrics", "Metrics strategy", o.metrics);
     plugin_dirs();
     list("--set",
-         "A setting of a strategy (repeatable), e.g. restart_backoff.max_restarts=10. restart_backoff: base_ms [250], factor [2], "
-         "cap_ms [30000], jitter_percent [20], stable_ms [60000], max_restarts [5]. health_http: path [/health], "
+         "A setting of a strategy (repeatable), e.g. restart_backoff.max_restarts=10. "
+         "restart_backoff: base_ms [250], factor [2], "
+         "cap_ms [30000], jitter_percent [20], stable_ms [60000], max_restarts [5]. health_http: "
+         "path [/health], "
          "expect_status [200], pointer [/status], expect [healthy]",
          "ID.KEY=VALUE", [&o](const std::string& value) {
              const auto dot = value.find('.');
              const auto equals = value.find('=');
-             if (dot == std::string::npos || equals == std::string::npos || dot == 0 || equals < dot + 2) {
-                 throw UsageError{fmt::format("--set: must be ID.KEY=VALUE, e.g. restart_backoff.base_ms=100 (got {})", value)};
+             if (dot == std::string::npos || equals == std::string::npos || dot == 0 ||
+                 equals < dot + 2) {
+                 throw UsageError{fmt::format(
+                     "--set: must be ID.KEY=VALUE, e.g. restart_backoff.base_ms=100 (got {})",
+                     value)};
              }
-             o.settings[value.substr(0, dot)][value.substr(dot + 1, equals - dot - 1)] = value.substr(equals + 1);
+             o.settings[value.substr(0, dot)][value.substr(dot + 1, equals - dot - 1)] =
+                 value.substr(equals + 1);
              o.strategies_given = true;
          });
 }
@@ -143,55 +161,69 @@ void Flags::supervision() {
          [&o](const std::string& value) { o.host = value; });
     number("--port", "First port to try", o.port, 1, 65535);
     number("--port-tries", "How many ports to try, upwards", o.port_tries, 1, 65535);
-    duration("--health-interval", "Time between health checks", o.health_interval, std::chrono::milliseconds(10));
-    duration("--health-timeout", "Time for one health check", o.health_timeout, std::chrono::milliseconds(1));
-    number("--health-failures", "Failures in a row that mean unhealthy", o.health_failures, 1, 1000);
-    duration("--startup-timeout", "Time for the first healthy answer", o.startup_timeout, std::chrono::milliseconds(1));
-    number("--startup-ports", "Other ports to try when the app refuses one", o.startup_ports, 0, 100);
-    duration("--degraded-retry", "Wait before one more try after giving up; doubles up to 10m", o.degraded_retry,
+    duration("--health-interval", "Time between health checks", o.health_interval,
+             std::chrono::milliseconds(10));
+    duration("--health-timeout", "Time for one health check", o.health_timeout,
              std::chrono::milliseconds(1));
-    duration("--shutdown-timeout", "From SIGTERM to SIGKILL at a stop or restart", o.shutdown_timeout);
+    number("--health-failures", "Failures in a row that mean unhealthy", o.health_failures, 1,
+           1000);
+    duration("--startup-timeout", "Time for the first healthy answer", o.startup_timeout,
+             std::chrono::milliseconds(1));
+    number("--startup-ports", "Other ports to try when the app refuses one", o.startup_ports, 0,
+           100);
+    duration("--degraded-retry", "Wait before one more try after giving up; doubles up to 10m",
+             o.degraded_retry, std::chrono::milliseconds(1));
+    duration("--shutdown-timeout", "From SIGTERM to SIGKILL at a stop or restart",
+             o.shutdown_timeout);
     duration("--exit-timeout", "From SIGTERM to SIGKILL at the end of the session", o.exit_timeout);
-    duration("--metrics-interval", "Time between metrics samples", o.metrics_interval, std::chrono::milliseconds(10));
-    text("--python", "Python interpreter for the app [" + (std::string(kBuildPython).empty() ? "python3" : std::string(kBuildPython)) + "]",
+    duration("--metrics-interval", "Time between metrics samples", o.metrics_interval,
+             std::chrono::milliseconds(10));
+    text("--python",
+         "Python interpreter for the app [" +
+             (std::string(kBuildPython).empty() ? "python3" : std::string(kBuildPython)) + "]",
          "FILE", [&o](const std::string& value) { o.python = value; });
-    text("--data-dir", "Folder of the prompts [~/" + std::string(defaults::kDataDirName) + "]", "DIR",
-         [&o](const std::string& value) {
+    text("--data-dir", "Folder of the prompts [~/" + std::string(defaults::kDataDirName) + "]",
+         "DIR", [&o](const std::string& value) {
              if (value.empty()) {
                  throw UsageError{"--data-dir: must not be empty"};
              }
              o.data_dir = std::filesystem::absolute(value).lexically_normal().string();
          });
-    text("--log-level", "The app's log level: debug, info, warning, error, critical [" + o.log_level + "]", "LEVEL",
-         [&o](const std::string& value) {
+    text("--log-level",
+         "The app's log level: debug, info, warning, error, critical [" + o.log_level + "]",
+         "LEVEL", [&o](const std::string& value) {
              for (const char* level : {"debug", "info", "warning", "error", "critical"}) {
                  if (value == level) {
                      o.log_level = value;
                      return;
                  }
              }
-             throw UsageError{
-                 fmt::format("--log-level: must be debug, info, warning, error or critical (got {})", value)};
+             throw UsageError{fmt::format(
+                 "--log-level: must be debug, info, warning, error or critical (got {})", value)};
          });
-    list("--env", "Pass a variable on to the app, or set one (repeatable)", "NAME|NAME=VALUE", [&o](const std::string& value) {
-        const auto equals = value.find('=');
-        if (value.empty() || equals == 0) {
-            throw UsageError{fmt::format("--env: must be NAME or NAME=VALUE (got {})", value)};
-        }
-        if (equals == std::string::npos) {
-            o.pass_env.push_back(value);
-        } else {
-            o.set_env.emplace_back(value.substr(0, equals), value.substr(equals + 1));
-        }
-    });
+    list("--env", "Pass a variable on to the app, or set one (repeatable)", "NAME|NAME=VALUE",
+         [&o](const std::string& value) {
+             const auto equals = value.find('=');
+             if (value.empty() || equals == 0) {
+                 throw UsageError{fmt::format("--env: must be NAME or NAME=VALUE (got {})", value)};
+             }
+             if (equals == std::string::npos) {
+                 o.pass_env.push_back(value);
+             } else {
+                 o.set_env.emplace_back(value.substr(0, equals), value.substr(equals + 1));
+             }
+         });
     strategies();
 }
 
 constexpr const char* kFooter =
     "Without a command, and as `steward mcp`, it is an MCP server on stdin and stdout.\n"
-    "`steward run -- CMD ARG...` and `steward mcp -- CMD ARG...` supervise another program; in its arguments {host}, {port},\n"
-    "{fd}, {data_dir} and {instance} are replaced. With {fd} it is given the listening socket, with {port} alone it binds itself.\n"
-    "The app gets PATH, HOME, LANG, LC_*, TZ, TMPDIR, USER, XDG_*, PYTHONUTF8=1, PYTHONUNBUFFERED=1 and STEWARD_INSTANCE.";
+    "`steward run -- CMD ARG...` and `steward mcp -- CMD ARG...` supervise another program; in its "
+    "arguments {host}, {port},\n"
+    "{fd}, {data_dir} and {instance} are replaced. With {fd} it is given the listening socket, "
+    "with {port} alone it binds itself.\n"
+    "The app gets PATH, HOME, LANG, LC_*, TZ, TMPDIR, USER, XDG_*, PYTHONUTF8=1, "
+    "PYTHONUNBUFFERED=1 and STEWARD_INSTANCE.";
 
 void add_commands(CLI::App& app, Options& o) {
     Flags(app, o).supervision();
@@ -208,7 +240,8 @@ void add_commands(CLI::App& app, Options& o) {
     check->parse_complete_callback([&o] { o.command = Command::kCheck; });
     Flags(*check, o).supervision();
 
-    auto* plugins = app.add_subcommand("plugins", "List the plugins that are found, from where, with their settings");
+    auto* plugins = app.add_subcommand(
+        "plugins", "List the plugins that are found, from where, with their settings");
     plugins->parse_complete_callback([&o] { o.command = Command::kPlugins; });
     plugins->add_flag("--json", o.json, "As JSON");
     Flags(*plugins, o).plugin_dirs();
@@ -226,7 +259,8 @@ void add_commands(CLI::App& app, Options& o) {
     Flags(*logs, o).number("-n,--lines", "How many lines", o.lines, 1, 100'000);
     logs->add_option("--server", o.server, "Which one, by its process id")->type_name("PID");
 
-    auto* connect = app.add_subcommand("connect", "Print the configuration that connects an AI tool");
+    auto* connect =
+        app.add_subcommand("connect", "Print the configuration that connects an AI tool");
     connect->parse_complete_callback([&o] { o.command = Command::kConnect; });
     connect->add_option("client", o.client, "claude, vscode or cursor; all when left out")
         ->check(CLI::IsMember({"claude", "vscode", "cursor"}));
@@ -239,13 +273,14 @@ std::string describe(const CLI::App& app, const CLI::ParseError& error) {
     if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
         for (const auto* part : app.get_subcommands()) {
             if (const auto rest = part->remaining(); !rest.empty()) {
-                return fmt::format("{}: no such option of `steward {}`; see `steward {} --help`", rest.front(), part->get_name(),
-                                   part->get_name());
+                return fmt::format("{}: no such option of `steward {}`; see `steward {} --help`",
+                                   rest.front(), part->get_name(), part->get_name());
             }
         }
         const auto rest = app.remaining(true);
         const std::string what = rest.empty() ? std::string("an argument") : rest.front();
-        return fmt::format("{}: no such {}; see `steward --help`", what, what.starts_with("-") ? "option" : "command");
+        return fmt::format("{}: no such {}; see `steward --help`", what,
+                           what.starts_with("-") ? "option" : "command");
     }
     std::string text = error.what();
     for (auto& c : text) {
@@ -285,7 +320,8 @@ std::string home_folder() {
 
 Parsed parse(int argc, const char* const* argv) {
     Options options;
-    CLI::App app("Steward starts a web app, keeps it healthy and takes it down with itself", "steward");
+    CLI::App app("Steward starts a web app, keeps it healthy and takes it down with itself",
+                 "steward");
     app.set_version_flag("--version", "steward " + std::string(kVersion));
     app.get_formatter()->column_width(36);
     add_commands(app, options);
@@ -297,12 +333,18 @@ Parsed parse(int argc, const char* const* argv) {
     try {
         app.parse(own, argv);
         if (own < argc) {
-            if (options.command != Command::kMcp && options.command != Command::kRun && options.command != Command::kCheck) {
-                return {std::nullopt, "--: only `steward run`, `steward mcp` and `steward check` take a command", 2};
+            if (options.command != Command::kMcp && options.command != Command::kRun &&
+                options.command != Command::kCheck) {
+                return {std::nullopt,
+                        "--: only `steward run`, `steward mcp` and `steward check` take a command",
+                        2};
             }
             options.app_command.assign(argv + own + 1, argv + argc);
             if (options.app_command.empty() || options.app_command.front().empty()) {
-                return {std::nullopt, "--: give the command to supervise behind it, e.g. steward run -- ./server --port {port}", 2};
+                return {std::nullopt,
+                        "--: give the command to supervise behind it, e.g. steward run -- ./server "
+                        "--port {port}",
+                        2};
             }
         }
     } catch (const UsageError& error) {

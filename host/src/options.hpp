@@ -1,6 +1,7 @@
 // The command line: what was asked for, with the defaults filled in.
 //
-// parse() reads nothing but its arguments and the home directory's name; it starts and opens nothing.
+// parse() reads nothing but its arguments and the home directory's name; it starts and opens
+// nothing.
 #pragma once
 #include <chrono>
 #include <cstdint>
@@ -16,7 +17,8 @@ namespace steward::host {
 
 enum class Command { kMcp, kRun, kPlugins, kStatus, kLogs, kCheck, kConnect };
 
-using Settings = std::map<std::string, std::map<std::string, std::string>>;  // plugin id -> key -> value
+using Settings =
+    std::map<std::string, std::map<std::string, std::string>>;  // plugin id -> key -> value
 
 struct Options {
     Command command = Command::kMcp;
@@ -43,10 +45,11 @@ struct Options {
     std::string metrics{defaults::kMetricsStrategy};
     std::vector<std::string> plugin_dirs;
     Settings settings;
-    bool strategies_given = false;  // any of the six above was: plugins are checked before anything is served
+    bool strategies_given =
+        false;  // any of the six above was: plugins are checked before anything is served
 
-    std::vector<std::string> pass_env;                          // --env NAME
-    std::vector<std::pair<std::string, std::string>> set_env;   // --env NAME=VALUE
+    std::vector<std::string> pass_env;                         // --env NAME
+    std::vector<std::pair<std::string, std::string>> set_env;  // --env NAME=VALUE
 
     std::vector<std::string> app_command;  // after --; empty: PromptBin
 
@@ -60,7 +63,8 @@ struct Options {
     std::string client;         // connect: claude, vscode, cursor; empty: all
 };
 
-// What parse() found: options to act on, or a text to print and an exit code (--help, --version: 0; a wrong line: 2).
+// What parse() found: options to act on, or a text to print and an exit code (--help, --version: 0;
+// a wrong line: 2).
 struct Parsed {
     std::optional<Options> options;
     std::string text;

@@ -25,8 +25,8 @@ bool is_pseudo(const std::string& folder) {
     if (statfs(folder.c_str(), &info) != 0) {
         return false;
     }
-    return info.f_type == PROC_SUPER_MAGIC || info.f_type == SYSFS_MAGIC || info.f_type == CGROUP_SUPER_MAGIC ||
-           info.f_type == CGROUP2_SUPER_MAGIC;
+    return info.f_type == PROC_SUPER_MAGIC || info.f_type == SYSFS_MAGIC ||
+           info.f_type == CGROUP_SUPER_MAGIC || info.f_type == CGROUP2_SUPER_MAGIC;
 }
 
 std::string try_folder(const std::string& folder) {
@@ -38,11 +38,13 @@ std::string try_folder(const std::string& folder) {
         return {};
     }
     const int reason = errno;
-    const bool unsupported = reason == EOPNOTSUPP || reason == EISDIR || reason == EINVAL || reason == ENOENT;
+    const bool unsupported =
+        reason == EOPNOTSUPP || reason == EISDIR || reason == EINVAL || reason == ENOENT;
     if (!unsupported) {
         return std::strerror(reason);
     }
-    return access(folder.c_str(), W_OK | X_OK) == 0 ? std::string() : std::string(std::strerror(errno));
+    return access(folder.c_str(), W_OK | X_OK) == 0 ? std::string()
+                                                    : std::string(std::strerror(errno));
 }
 
 }  // namespace
@@ -65,7 +67,8 @@ Paths find_paths() {
 
 std::string plugin_cache_file() {
     const char* const cache = std::getenv("XDG_CACHE_HOME");
-    const std::string base = cache != nullptr && cache[0] == '/' ? std::string(cache) : home_folder() + "/.cache";
+    const std::string base =
+        cache != nullptr && cache[0] == '/' ? std::string(cache) : home_folder() + "/.cache";
     return base + "/steward/plugins.json";
 }
 

@@ -19,11 +19,13 @@ Paths find_paths();
 // $XDG_CACHE_HOME/steward/plugins.json, by default under ~/.cache. Makes nothing.
 std::string plugin_cache_file();
 
-// The interpreter for the app: --python, else the one that the build found if it is still there, else python3.
+// The interpreter for the app: --python, else the one that the build found if it is still there,
+// else python3.
 std::string choose_python(const Options& options);
 
-// Why the folder could not be used as the data directory; empty: it could. Creates nothing that stays: a folder that exists is
-// tried with an unnamed temporary file, for one that does not exist the nearest folder above it is looked at.
+// Why the folder could not be used as the data directory; empty: it could. Creates nothing that
+// stays: a folder that exists is tried with an unnamed temporary file, for one that does not exist
+// the nearest folder above it is looked at.
 std::string why_not_writable(const std::string& folder);
 
 }  // namespace steward::host

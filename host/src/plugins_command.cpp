@@ -68,7 +68,8 @@ void print_settings(const core::PluginInfo& info) {
         if (property->has("maximum")) {
             limits += ", at most " + text_of(property->get("maximum"));
         }
-        fmt::print("    --set {}.{}={}  {}{}: {}\n", info.id, key, text_of(property->get("default")),
+        fmt::print("    --set {}.{}={}  {}{}: {}\n", info.id, key,
+                   text_of(property->get("default")),
                    property->optValue<std::string>("type", "any"), limits,
                    property->optValue<std::string>("description", ""));
     }
@@ -78,7 +79,8 @@ void print_settings(const core::PluginInfo& info) {
 
 int plugins_command(const Options& options) {
     const auto paths = find_paths();
-    core::PluginCatalogue catalogue({paths.prober, paths.plugins, options.plugin_dirs, plugin_cache_file()});
+    core::PluginCatalogue catalogue(
+        {paths.prober, paths.plugins, options.plugin_dirs, plugin_cache_file()});
     const auto found = catalogue.list();
     if (options.json) {
         Array::Ptr all = new Array;
@@ -95,8 +97,8 @@ int plugins_command(const Options& options) {
             fmt::print("{}\n  cannot be used: {}\n", info.file, info.error);
             continue;
         }
-        fmt::print("{} {}  {}\n  {}\n  {} ({})\n", info.id, info.version, fmt::join(info.interfaces, " "), info.summary, info.file,
-                   info.origin);
+        fmt::print("{} {}  {}\n  {}\n  {} ({})\n", info.id, info.version,
+                   fmt::join(info.interfaces, " "), info.summary, info.file, info.origin);
         if (!info.shadowed_by.empty()) {
             fmt::print("  not used: {} comes first\n", info.shadowed_by);
         }

@@ -20,7 +20,8 @@ extern char** environ;
 namespace steward::host {
 namespace {
 
-// The first program of PATH that opens a page in the user's browser; empty where there is no desktop.
+// The first program of PATH that opens a page in the user's browser; empty where there is no
+// desktop.
 std::string browser_opener() {
     if (std::getenv("DISPLAY") == nullptr && std::getenv("WAYLAND_DISPLAY") == nullptr) {
         return {};
@@ -37,7 +38,8 @@ std::string browser_opener() {
     return {};
 }
 
-// A helper of this process, so that the sweep after a guardian's death leaves it alone; reaped when it ends. The loop's thread.
+// A helper of this process, so that the sweep after a guardian's death leaves it alone; reaped when
+// it ends. The loop's thread.
 void open_browser(Session& session, const std::string& url) {
     const auto opener = browser_opener();
     if (opener.empty()) {
@@ -79,12 +81,16 @@ class Announcer {
         if (status.url.empty()) {
             fmt::print("{} runs, pid {}\n", status.service, status.pid);
         } else {
-            fmt::print("{} is ready: {}\n", status.service == defaults::kServiceName ? "PromptBin" : status.service, status.url);
+            fmt::print("{} is ready: {}\n",
+                       status.service == defaults::kServiceName ? "PromptBin" : status.service,
+                       status.url);
         }
         if (status.service == defaults::kServiceName) {
-            fmt::print("\nTo connect an AI tool (it starts a server of its own; see `{0} connect`), put this into its\n"
-                       "configuration:\n\n{1}\n",
-                       find_paths().program, connect_snippet("claude", find_paths()));
+            fmt::print(
+                "\nTo connect an AI tool (it starts a server of its own; see `{0} connect`), put "
+                "this into its\n"
+                "configuration:\n\n{1}\n",
+                find_paths().program, connect_snippet("claude", find_paths()));
         }
         fmt::print("Ctrl-C stops it.\n");
         std::fflush(stdout);

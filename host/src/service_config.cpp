@@ -23,11 +23,13 @@ using core::PortMode;
 bool passed_on(const std::string& name, const Options& options) {
     for (const auto pattern : defaults::kPassedOn) {
         const bool any_ending = pattern.ends_with('*');
-        if (any_ending ? name.starts_with(pattern.substr(0, pattern.size() - 1)) : name == pattern) {
+        if (any_ending ? name.starts_with(pattern.substr(0, pattern.size() - 1))
+                       : name == pattern) {
             return true;
         }
     }
-    return std::find(options.pass_env.begin(), options.pass_env.end(), name) != options.pass_env.end();
+    return std::find(options.pass_env.begin(), options.pass_env.end(), name) !=
+           options.pass_env.end();
 }
 
 std::vector<std::pair<std::string, std::string>> app_environment(const Options& options) {
@@ -62,8 +64,9 @@ std::string script_folder(const std::vector<std::string>& command) {
             return fs::absolute(command[i]).parent_path().string();
         }
     }
-    return command.front().find('/') != std::string::npos ? fs::absolute(command.front()).parent_path().string()
-                                                          : std::string();
+    return command.front().find('/') != std::string::npos
+               ? fs::absolute(command.front()).parent_path().string()
+               : std::string();
 }
 
 }  // namespace
@@ -78,9 +81,22 @@ core::ServiceConfig service_config(const Options& options, const Paths& paths) {
     config.environment = app_environment(options);
     auto& machine = config.machine;
     if (options.app_command.empty()) {
-        config.argv = {choose_python(options), paths.app,      "--mode",        "mcp-managed", "--host",        "{host}",
-                       "--port",               "{port}",       "--log-level",   options.log_level, "--data-dir", "{data_dir}",
-                       "--listen-fd",          "{fd}",         "--instance-id", "{instance}"};
+        config.argv = {choose_python(options),
+                       paths.app,
+                       "--mode",
+                       "mcp-managed",
+                       "--host",
+                       "{host}",
+                       "--port",
+                       "{port}",
+                       "--log-level",
+                       options.log_level,
+                       "--data-dir",
+                       "{data_dir}",
+                       "--listen-fd",
+                       "{fd}",
+                       "--instance-id",
+                       "{instance}"};
         config.watch_folder = fs::path(paths.app).parent_path().string();
         machine.port_mode = PortMode::kHandOver;
     } else {
@@ -101,7 +117,8 @@ core::ServiceConfig service_config(const Options& options, const Paths& paths) {
     machine.exit_timeout = options.exit_timeout;
     machine.degraded_retry = options.degraded_retry;
     machine.degraded_retry_cap = defaults::kDegradedRetryCap;
-    config.metrics_interval = options.metrics == "none" ? core::Duration{} : core::Duration(options.metrics_interval);
+    config.metrics_interval =
+        options.metrics == "none" ? core::Duration{} : core::Duration(options.metrics_interval);
     return config;
 }
 
@@ -118,15 +135,17 @@ core::StrategyChoice strategy_choice(const Options& options) {
 core::Status check_options(const Options& options) {
     in_addr v4{};
     in6_addr v6{};
-    if (inet_pton(AF_INET, options.host.c_str(), &v4) != 1 && inet_pton(AF_INET6, options.host.c_str(), &v6) != 1) {
-        return core::Error{
-            fmt::format("--host: must be a literal address such as 127.0.0.1 or ::1 (got {})", options.host)};
+    if (inet_pton(AF_INET, options.host.c_str(), &v4) != 1 &&
+        inet_pton(AF_INET6, options.host.c_str(), &v6) != 1) {
+        return core::Error{fmt::format(
+            "--host: must be a literal address such as 127.0.0.1 or ::1 (got {})", options.host)};
     }
     const bool needs_data = options.app_command.empty() || uses(options.app_command, "{data_dir}");
     if (needs_data) {
         if (const auto why = why_not_writable(options.data_dir); !why.empty()) {
             return core::Error{fmt::format(
-                "--data-dir: {} cannot be written: {}; give another folder or change its rights", options.data_dir, why)};
+                "--data-dir: {} cannot be written: {}; give another folder or change its rights",
+                options.data_dir, why)};
         }
     }
     return core::Nothing{};

@@ -10,13 +10,14 @@
 
 namespace steward::host {
 
-// The service that the options describe: PromptBin, or the command behind `--`. Reads the environment for what is passed on.
+// The service that the options describe: PromptBin, or the command behind `--`. Reads the
+// environment for what is passed on.
 core::ServiceConfig service_config(const Options& options, const Paths& paths);
 
 core::StrategyChoice strategy_choice(const Options& options);
 
-// Refuses what can be seen to be wrong before anything is started: the address and the data directory. Plugins are the
-// supervisor's to check.
+// Refuses what can be seen to be wrong before anything is started: the address and the data
+// directory. Plugins are the supervisor's to check.
 core::Status check_options(const Options& options);
 
 }  // namespace steward::host

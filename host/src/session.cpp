@@ -31,7 +31,8 @@ namespace {
 
 // How long the last lines may take to be written once the tree is empty.
 constexpr core::Duration kFlushTime = std::chrono::milliseconds(60);
-// How long the first start waits for the state folder; a disk that hangs does not keep the app down.
+// How long the first start waits for the state folder; a disk that hangs does not keep the app
+// down.
 constexpr core::Duration kFolderTime = std::chrono::seconds(1);
 
 sigset_t ending_signals() {
@@ -52,7 +53,8 @@ std::thread run_loop(core::Loop& loop, const char* name) {
 
 core::Severity severity_of_plugin_level(int level) {
     return level <= 0 ? core::Severity::kDebug
-                      : static_cast<core::Severity>(std::min(level, static_cast<int>(core::Severity::kError)));
+                      : static_cast<core::Severity>(
+                            std::min(level, static_cast<int>(core::Severity::kError)));
 }
 
 std::string output_line(const core::OutputLine& line) {
@@ -125,7 +127,8 @@ Session::Impl::Impl(Setup s)
             }
         });
     };
-    service = &supervisor.add(service_config(setup.options, paths), strategy_choice(setup.options), std::move(output));
+    service = &supervisor.add(service_config(setup.options, paths), strategy_choice(setup.options),
+                              std::move(output));
     service->on_change([this] { changed(); });
     supervisor.events().subscribe([this](const core::Event& event) {
         writer.write(event);
@@ -145,7 +148,7 @@ Session::Impl::Impl(Setup s)
     log_thread = run_loop(log_loop, "log");
 }
 
-// ---- what ends a session ---------------------------------------------------------------------------------------
+// ---- what ends a session
 
 void Session::Impl::watch_signals() {
     const sigset_t set = ending_signals();
@@ -221,9 +224,10 @@ void Session::Impl::leave() {
 #endif
 }
 
-// ---- the state folder ------------------------------------------------------------------------------------------
+// ---- the state folder
 
-// Files and sockets are made at the app's first start, not before: a client that only looks leaves no trace.
+// Files and sockets are made at the app's first start, not before: a client that only looks leaves
+// no trace.
 void Session::Impl::ensure_folder(std::function<void()> then) {
     if (folder_done) {
         then();
@@ -234,10 +238,12 @@ void Session::Impl::ensure_folder(std::function<void()> then) {
         return;
     }
     loop.arm(loop.now() + kFolderTime, [this] {
-        folder_ready(core::Error{"the state folder " + StateFolder::base_folder() + " does not answer"});
+        folder_ready(
+            core::Error{"the state folder " + StateFolder::base_folder() + " does not answer"});
     });
     log_loop.post([this] {
-        auto made = std::make_shared<core::Result<StateFolder>>(StateFolder::create(StateFolder::base_folder()));
+        auto made = std::make_shared<core::Result<StateFolder>>(
+            StateFolder::create(StateFolder::base_folder()));
         std::string trouble;
         if (*made) {
             trouble = writer.open((*made)->path());
@@ -264,7 +270,8 @@ void Session::Impl::folder_ready(core::Result<StateFolder> made) {
             writer.line(core::Severity::kWarning, "session", opened.error().text);
         }
     } else {
-        writer.line(core::Severity::kWarning, "session", made.error().text + "; there will be no log file");
+        writer.line(core::Severity::kWarning, "session",
+                    made.error().text + "; there will be no log file");
     }
     for (const auto& task : std::exchange(waiting_for_folder, {})) {
         task();
@@ -273,7 +280,9 @@ void Session::Impl::folder_ready(core::Result<StateFolder> made) {
 
 StatusSource Session::Impl::status_source() {
     StatusSource source;
-    source.status_json = [this] { return mcp::to_json(*status_object(service->status(), log_file)); };
+    source.status_json = [this] {
+        return mcp::to_json(*status_object(service->status(), log_file));
+    };
     source.events = [this](std::size_t count) {
         std::vector<std::string> lines;
         for (const auto& event : supervisor.events().recent(count)) {
@@ -300,11 +309,13 @@ void Session::Impl::changed() {
     }
 }
 
-// ---- the interface ---------------------------------------------------------------------------------------------
+// ---- the interface
 
 Session::Session(Setup setup) : impl_(std::make_unique<Impl>(std::move(setup))) {}
 
-Session::~Session() { halt(); }
+Session::~Session() {
+    halt();
+}
 
 void Session::halt() {
     if (impl_->loop_thread.joinable()) {
@@ -318,19 +329,32 @@ void Session::halt() {
 std::string Session::prepare_plugins() {
     std::promise<std::string> done;
     impl_->loop.post([this, &done] {
-        impl_->supervisor.prepare_plugins(
-            [&done](const core::Status& status) { done.set_value(status ? std::string() : status.error().text); });
+        impl_->supervisor.prepare_plugins([&done](const core::Status& status) {
+            done.set_value(status ? std::string() : status.error().text);
+        });
     });
     return done.get_future().get();
 }
 
-void Session::post(std::function<void()> task) { impl_->loop.post(std::move(task)); }
+void Session::post(std::function<void()> task) {
+    impl_->loop.post(std::move(task));
+}
 
-core::Service& Session::service() { return *impl_->service; }
-core::Supervisor& Session::supervisor() { return impl_->supervisor; }
-core::Loop& Session::loop() { return impl_->loop; }
-std::string Session::status_json() { return mcp::to_json(*status_object(impl_->service->status(), impl_->log_file)); }
-const std::string& Session::log_file() const { return impl_->log_file; }
+core::Service& Session::service() {
+    return *impl_->service;
+}
+core::Supervisor& Session::supervisor() {
+    return impl_->supervisor;
+}
+core::Loop& Session::loop() {
+    return impl_->loop;
+}
+std::string Session::status_json() {
+    return mcp::to_json(*status_object(impl_->service->status(), impl_->log_file));
+}
+const std::string& Session::log_file() const {
+    return impl_->log_file;
+}
 
 void Session::start_for_client(const std::string& reason) {
     impl_->ensure_folder([this, reason] {
@@ -341,15 +365,19 @@ void Session::start_for_client(const std::string& reason) {
 }
 
 void Session::start(const std::string& reason, Settled settled) {
-    impl_->ensure_folder([this, reason, settled = std::move(settled)] { impl_->service->start(reason, settled); });
+    impl_->ensure_folder(
+        [this, reason, settled = std::move(settled)] { impl_->service->start(reason, settled); });
 }
 
 void Session::restart(const std::string& reason, Settled settled) {
-    impl_->ensure_folder([this, reason, settled = std::move(settled)] { impl_->service->restart(reason, settled); });
+    impl_->ensure_folder(
+        [this, reason, settled = std::move(settled)] { impl_->service->restart(reason, settled); });
 }
 
 void Session::stop(const std::string& reason, Settled settled) {
-    auto task = [this, reason, settled = std::move(settled)] { impl_->service->stop(reason, settled); };
+    auto task = [this, reason, settled = std::move(settled)] {
+        impl_->service->stop(reason, settled);
+    };
     if (impl_->folder_wanted && !impl_->folder_done) {
         impl_->waiting_for_folder.push_back(std::move(task));  // Behind the start that waits there.
     } else {

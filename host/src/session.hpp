@@ -1,8 +1,9 @@
-// Session: one running supervisor with its threads, from start to the end of the process. What `steward mcp` and `steward run`
-// share: the loop, the log, the state folder, signals, the start of the app and the end of everything.
+// Session: one running supervisor with its threads, from start to the end of the process. What
+// `steward mcp` and `steward run` share: the loop, the log, the state folder, signals, the start of
+// the app and the end of everything.
 //
-// Threads: `loop` (everything of the core) and `log` (files) are started here; the caller's own thread is the third. Functions
-// say which thread may call them; "any" means any.
+// Threads: `loop` (everything of the core) and `log` (files) are started here; the caller's own
+// thread is the third. Functions say which thread may call them; "any" means any.
 #pragma once
 #include <functional>
 #include <memory>
@@ -18,17 +19,20 @@ class Session {
   public:
     struct Setup {
         Options options;
-        core::Severity console = core::Severity::kWarning;  // from which severity on events go to stderr
-        bool watch_parent = false;                          // the death of the parent ends the session
+        core::Severity console =
+            core::Severity::kWarning;  // from which severity on events go to stderr
+        bool watch_parent = false;     // the death of the parent ends the session
     };
 
-    // Starts the threads; no process, no file, no socket. Signals must be blocked already (block_signals()).
+    // Starts the threads; no process, no file, no socket. Signals must be blocked already
+    // (block_signals()).
     explicit Session(Setup setup);
     ~Session();
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
 
-    // Loads and checks the plugins now; waits for it. Returns the error, or an empty text. Main thread, before serving.
+    // Loads and checks the plugins now; waits for it. Returns the error, or an empty text. Main
+    // thread, before serving.
     std::string prepare_plugins();
 
     // Any thread; runs on the loop's thread.
@@ -53,20 +57,24 @@ class Session {
     // ---- any thread
     // A line for the log that is no event.
     void log(core::Severity severity, const std::string& source, const std::string& text);
-    // Ends the session: the app's tree, then the process with exit code 0. `at_once`: without a grace time.
+    // Ends the session: the app's tree, then the process with exit code 0. `at_once`: without a
+    // grace time.
     void end(const std::string& reason, bool at_once = false);
-    // `last` is called on the loop's thread when the tree is gone: it writes what is left to say, wherever it likes, and calls
-    // `done`; the process does not wait for it longer than 60 ms.
+    // `last` is called on the loop's thread when the tree is gone: it writes what is left to say,
+    // wherever it likes, and calls `done`; the process does not wait for it longer than 60 ms.
     void on_end(std::function<void(std::function<void()> done)> last);
     // Called on the loop's thread after each change of the status, and for each event.
     void on_change(std::function<void()> changed);
 
-    // Waits for the end. Only a sanitizer build returns (the exit code); others leave the process from the loop's thread.
+    // Waits for the end. Only a sanitizer build returns (the exit code); others leave the process
+    // from the loop's thread.
     int wait();
-    // Ends the threads of a session that is over (sanitizer builds). Nothing of it may be used any more.
+    // Ends the threads of a session that is over (sanitizer builds). Nothing of it may be used any
+    // more.
     void halt();
 
-    // Blocks the signals that end a session in this thread and those that it starts. Main thread, first thing.
+    // Blocks the signals that end a session in this thread and those that it starts. Main thread,
+    // first thing.
     static void block_signals();
 
   private:

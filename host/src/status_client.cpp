@@ -74,7 +74,6 @@ int poll_time(std::optional<Clock::time_point> until) {
 }  // namespace
 
 // ---- the connection
-// ----------------------------------------------------------------------------------------------
 
 core::Result<StatusClient> StatusClient::connect(const RunningServer& server) {
     const auto address = StatusAddress::of(server.folder);
@@ -176,7 +175,6 @@ StatusReply StatusClient::next(std::optional<std::chrono::milliseconds> limit, i
 }
 
 // ---- which server
-// ------------------------------------------------------------------------------------------------
 
 Choice choose_server(const std::string& base, const std::string& selector) {
     const auto servers = StateFolder::running(base);
@@ -208,7 +206,6 @@ Choice choose_server(const std::string& base, const std::string& selector) {
 }
 
 // ---- signals and output
-// ------------------------------------------------------------------------------------------
 
 Interruption::Interruption() {
     sigset_t signals;

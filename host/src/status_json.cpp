@@ -14,7 +14,9 @@ namespace {
 using Poco::Dynamic::Var;
 using Poco::JSON::Object;
 
-Var text_or_null(const std::string& text) { return text.empty() ? Var() : Var(text); }
+Var text_or_null(const std::string& text) {
+    return text.empty() ? Var() : Var(text);
+}
 
 // JSON has one kind of number, people read two: whole ones without a fraction.
 Var number(double value) {
@@ -46,8 +48,9 @@ std::string iso_time(core::WallTime time) {
     const std::time_t seconds = us / 1'000'000;
     std::tm tm{};
     gmtime_r(&seconds, &tm);
-    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-                       tm.tm_min, tm.tm_sec, us / 1000 % 1000);
+    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", tm.tm_year + 1900,
+                       tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+                       us / 1000 % 1000);
 }
 
 Object::Ptr status_object(const core::ServiceStatus& status, const std::string& log_file) {
@@ -63,7 +66,8 @@ Object::Ptr status_object(const core::ServiceStatus& status, const std::string& 
     out->set("pid", status.pid == 0 ? Var() : Var(status.pid));
     out->set("restarts", static_cast<Poco::Int64>(status.restarts));
     out->set("uptime", status.pid == 0 ? Var() : number(status.uptime_s));
-    out->set("startup_ms", status.startup_ms ? Var(static_cast<Poco::Int64>(*status.startup_ms)) : Var());
+    out->set("startup_ms",
+             status.startup_ms ? Var(static_cast<Poco::Int64>(*status.startup_ms)) : Var());
     out->set("generation", static_cast<Poco::Int64>(status.generation));
     out->set("instance_id", text_or_null(status.instance_id));
     if (status.last_exit) {
@@ -75,7 +79,9 @@ Object::Ptr status_object(const core::ServiceStatus& status, const std::string& 
     } else {
         out->set("last_exit", Var());
     }
-    out->set("next_restart_ms", status.next_restart_ms ? Var(static_cast<Poco::Int64>(*status.next_restart_ms)) : Var());
+    out->set("next_restart_ms", status.next_restart_ms
+                                    ? Var(static_cast<Poco::Int64>(*status.next_restart_ms))
+                                    : Var());
     out->set("metrics", metrics_object(status.metrics));
     auto plugins = mcp::ordered_object();
     for (const char* kind : {"health", "restart", "port", "metrics"}) {

@@ -1,4 +1,5 @@
-// The status object and the events as JSON, the same wherever they are shown: resource, tools, status socket, log.
+// The status object and the events as JSON, the same wherever they are shown: resource, tools,
+// status socket, log.
 #pragma once
 #include <string>
 
@@ -9,10 +10,13 @@
 
 namespace steward::host {
 
-// promptbin://flask-status, the result of the tool flask_status, and `steward status --json`. `log_file` may be empty: none yet.
-Poco::JSON::Object::Ptr status_object(const core::ServiceStatus& status, const std::string& log_file);
+// promptbin://flask-status, the result of the tool flask_status, and `steward status --json`.
+// `log_file` may be empty: none yet.
+Poco::JSON::Object::Ptr status_object(const core::ServiceStatus& status,
+                                      const std::string& log_file);
 
-// One line of the structured log: ts, level, event, service, generation, cause, then the event's own fields.
+// One line of the structured log: ts, level, event, service, generation, cause, then the event's
+// own fields.
 Poco::JSON::Object::Ptr event_object(const core::Event& event);
 
 // "2026-11-22T10:22:33.123Z"

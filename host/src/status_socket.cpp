@@ -52,7 +52,6 @@ ssize_t send_some(int fd, std::string_view bytes) noexcept {
 }  // namespace
 
 // ---- address and rights
-// ------------------------------------------------------------------------------------------
 
 core::Result<StatusAddress> StatusAddress::of(const std::string& folder) {
     StatusAddress made;
@@ -76,7 +75,6 @@ bool may_ask(uid_t peer, uid_t server) noexcept {
 }
 
 // ---- requests
-// ----------------------------------------------------------------------------------------------------
 
 struct StatusSocket::Request {
     Want want = Want::kNothing;
@@ -139,7 +137,6 @@ struct StatusSocket::Client {
 };
 
 // ---- opening and closing
-// -----------------------------------------------------------------------------------------
 
 StatusSocket::StatusSocket(core::Scheduler& scheduler, StatusSource source)
     : scheduler_(scheduler), source_(std::move(source)) {}
@@ -193,7 +190,6 @@ void StatusSocket::close() {
 }
 
 // ---- clients
-// -----------------------------------------------------------------------------------------------------
 
 void StatusSocket::accept_some() {
     for (int i = 0; i < kAcceptsAtOnce; ++i) {
@@ -295,7 +291,6 @@ void StatusSocket::read_from(Client& client) {
 }
 
 // ---- answers
-// -----------------------------------------------------------------------------------------------------
 
 void StatusSocket::serve(Client& client, std::string_view line) {
     const auto request = parse(line);

@@ -10,7 +10,6 @@ using core::PortAnswer;
 using core::Verdict;
 
 // ---- Journal
-// ---------------------------------------------------------------------------------------------------
 
 int Journal::count(const std::string& beginning) const {
     return static_cast<int>(std::count_if(lines.begin(), lines.end(), [&](const std::string& line) {
@@ -28,7 +27,6 @@ std::size_t Journal::find(const std::string& beginning, std::size_t from) const 
 }
 
 // ---- FakeGuardian
-// ----------------------------------------------------------------------------------------------
 
 void FakeGuardian::spawn(core::SpawnRequest request) {
     journal_.add("spawn " + std::to_string(request.generation));
@@ -106,7 +104,6 @@ void FakeGuardian::empty() {
 }
 
 // ---- FakePort
-// --------------------------------------------------------------------------------------------------
 
 core::Status FakePort::attempt(const char* verb, std::uint16_t port) {
     journal_.add(std::string(verb) + " " + std::to_string(port));
@@ -166,7 +163,6 @@ std::string FakePort::stranger_on(std::uint16_t, std::int32_t) {
 }
 
 // ---- FakeStrategies
-// --------------------------------------------------------------------------------------------
 
 void FakeStrategies::later(std::function<void()> task) {
     if (answer_takes == Duration{}) {
@@ -270,7 +266,6 @@ void FakeStrategies::sample(const core::MetricsQuestion& question,
 }
 
 // ---- FakeOutput, FakeOs
-// ----------------------------------------------------------------------------------------
 
 core::Result<core::OutputCapture::Pipes> FakeOutput::open(std::uint64_t generation) {
     journal_.add("open output " + std::to_string(generation));
@@ -300,7 +295,6 @@ void FakeOs::watch_folder(const std::string& folder, std::function<void(std::str
 }
 
 // ---- FakeWorld
-// -------------------------------------------------------------------------------------------------
 
 FakeWorld::FakeWorld() = default;
 

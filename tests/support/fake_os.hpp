@@ -74,7 +74,7 @@ class FakeGuardian final : public core::GuardianLink {
     std::string describe_tree() const override { return tree_ ? left_text : std::string(); }
     void close(std::function<void()> gone) override;
 
-    // ---- by hand: what the guardian reports ----
+    // ---- by hand: what the guardian reports
     void started(std::int32_t pid);
     void started() { started(next_pid_++); }
     void spawn_failed(core::SpawnFailed failed);
@@ -83,7 +83,7 @@ class FakeGuardian final : public core::GuardianLink {
     void report_exit(core::Exited exited);
     void empty();
 
-    // ---- what it knows ----
+    // ---- what it knows
     bool tree() const { return tree_; }
     bool alive() const { return alive_; }
     bool spawning() const { return spawning_; }
@@ -92,7 +92,7 @@ class FakeGuardian final : public core::GuardianLink {
     const core::SpawnRequest& last_spawn() const { return spawns_.back(); }
     bool closed() const { return closed_; }
 
-    // ---- hooks of a plan or a simulation; called after the fake has done its own ----
+    // ---- hooks of a plan or a simulation; called after the fake has done its own
     std::function<void(const core::SpawnRequest&)> on_spawn;
     std::function<void()> on_terminate;
     std::function<void()> on_kill;
@@ -164,7 +164,7 @@ class FakeStrategies final : public core::Strategies {
                 std::function<void(std::vector<core::Metric>)> answer) override;
     std::map<std::string, std::string> names() const override { return plugin_names; }
 
-    // ---- scripts ----
+    // ---- scripts
     std::deque<core::PortProposal> proposals;
     std::size_t proposal_size = 8;  // of the default answer
     std::deque<core::RestartAnswer> decisions;
@@ -180,7 +180,7 @@ class FakeStrategies final : public core::Strategies {
                                                     {"metrics", "none"}};
     std::function<void(const core::ProbeQuestion&)> on_probe;
 
-    // ---- by hand ----
+    // ---- by hand
     bool probing() const { return static_cast<bool>(probe_answer_); }
     // Precondition: probing(). The answer comes from the loop, as the real one does.
     void answer_probe(core::Verdict verdict, std::string detail = "GET /health: 200",
@@ -188,7 +188,7 @@ class FakeStrategies final : public core::Strategies {
     void release_decision(core::RestartAnswer answer);
     void release_proposal(core::PortProposal answer);
 
-    // ---- what it was asked ----
+    // ---- what it was asked
     std::vector<core::PortQuestion> port_questions;
     std::vector<core::RestartQuestion> restart_questions;
     std::vector<core::ProbeQuestion> probe_questions;

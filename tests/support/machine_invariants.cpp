@@ -59,7 +59,6 @@ std::string MachineInvariants::check(const Input& input, TimePoint now, const St
 }
 
 // ---- the books
-// -------------------------------------------------------------------------------------------------
 
 void MachineInvariants::take_input(const Input& input, TimePoint now) {
     if (std::holds_alternative<StartRequested>(input) ||
@@ -192,7 +191,6 @@ void MachineInvariants::check_start_event(const Event& event, TimePoint now) {
 }
 
 // ---- the checks
-// ------------------------------------------------------------------------------------------------
 
 void MachineInvariants::check_transition(TimePoint now, const MachineState& after) {
     require(!after.cause.empty(), "invariant 5: a state without a cause");

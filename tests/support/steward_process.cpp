@@ -199,7 +199,7 @@ StewardProcess::~StewardProcess() {
     }
 }
 
-// ---- bytes -----------------------------------------------------------------------------------------------------
+// ---- bytes
 
 void StewardProcess::send_raw(std::string_view bytes) {
     while (!bytes.empty() && in_ >= 0) {
@@ -293,7 +293,7 @@ void StewardProcess::give_up(const std::string& what) {
     throw std::runtime_error(text);
 }
 
-// ---- JSON-RPC --------------------------------------------------------------------------------------------------
+// ---- JSON-RPC
 
 std::string StewardProcess::request_text(int id, const std::string& method, const std::string& params) const {
     std::string with_meta = params;
@@ -377,7 +377,7 @@ Json StewardProcess::wait_state(const std::string& state, Milliseconds limit) {
     return wait_status([&](const Json& status) { return text_at(status, "state") == state; }, limit);
 }
 
-// ---- processes -------------------------------------------------------------------------------------------------
+// ---- processes
 
 void StewardProcess::kill(int signal) const { syscall(SYS_pidfd_send_signal, pidfd_, signal, nullptr, 0); }
 

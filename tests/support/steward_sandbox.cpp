@@ -105,7 +105,7 @@ std::uint16_t bindable(std::uint16_t port) {
 
 }  // namespace
 
-// ---- JSON ------------------------------------------------------------------------------------------------------
+// ---- JSON
 
 Json parse_json(const std::string& text) {
     Poco::JSON::Parser parser;
@@ -149,7 +149,7 @@ bool wait_until(const std::function<bool()>& done, Milliseconds limit) {
     return true;
 }
 
-// ---- network ---------------------------------------------------------------------------------------------------
+// ---- network
 
 std::uint16_t free_port(int room) {
     for (int attempt = 0; attempt < 1000; ++attempt) {
@@ -215,7 +215,7 @@ HttpAnswer http_get(std::uint16_t port, const std::string& path, Milliseconds li
     return out;
 }
 
-// ---- processes -------------------------------------------------------------------------------------------------
+// ---- processes
 
 bool process_lives(pid_t pid) {
     const auto fields = stat_fields(proc(pid, "stat"));
@@ -267,7 +267,7 @@ std::chrono::nanoseconds cpu_of(pid_t pid) {
     return std::chrono::nanoseconds(total);
 }
 
-// ---- the sandbox -----------------------------------------------------------------------------------------------
+// ---- the sandbox
 
 Sandbox::Sandbox() {
     std::string name = (fs::temp_directory_path() / "steward-test-XXXXXX").string();
@@ -361,7 +361,7 @@ Json Sandbox::wait_event(const std::string& name, Milliseconds limit, std::size_
     return found;
 }
 
-// ---- programs --------------------------------------------------------------------------------------------------
+// ---- programs
 
 std::string steward_program() { return STEWARD_TEST_PROGRAM; }
 std::string test_app_program() { return STEWARD_TEST_APP; }

@@ -1,27 +1,35 @@
-/* steward/abi.h - the plugin ABI, version 1.0: entry, descriptors, settings and what the host offers.
+/* steward/abi.h - the plugin ABI, version 1.0: entry, descriptors, settings and what the host
+ * offers.
  *
- * Who uses it: every plugin, and every host that loads one. Pure C11 (and C++), no dependency but <stddef.h> and
- * <stdint.h>. The strategies have one header each: health.h, restart.h, port.h, metrics.h; the reactor has reactor.h.
+ * Who uses it: every plugin, and every host that loads one. Pure C11 (and C++), no dependency but
+ * <stddef.h> and <stdint.h>. The strategies have one header each: health.h, restart.h, port.h,
+ * metrics.h; the reactor has reactor.h.
  *
  * Frozen rules
- *   1. No C++ type, exception, allocator, FILE*, errno or locale crosses this boundary, and nothing unwinds over it.
- *   2. Nobody frees what the other side allocated. A result leaves through a caller-owned struct, a steward_sink or a
- *      callback. A steward_str that is an argument is valid until the call returns, no longer.
- *   3. Every struct begins with `size`, the sender's sizeof. A receiver reads a field only if STEWARD_HAS says so;
- *      within a major version structs only grow at the end. Small values and elements of arrays (steward_str, steward_event,
- *      steward_label) have no size: they never change.
- *   4. Function pointers of an interface are never null. Descriptors, interfaces and their strings live until `deinit`.
- *   5. Interfaces are found by a string id with a revision ("steward.restart/1"); a changed interface gets a new id.
- *   6. No descriptor changes its owner. A plugin opens its descriptors with CLOEXEC and closes them itself.
- *   7. The process belongs to the host: no signal handlers, no waiting for children, no fork, no setenv, chdir, umask,
- *      setlocale, exit, and nothing written to descriptor 1.
+ *   1. No C++ type, exception, allocator, FILE*, errno or locale crosses this boundary, and nothing
+ * unwinds over it.
+ *   2. Nobody frees what the other side allocated. A result leaves through a caller-owned struct, a
+ * steward_sink or a callback. A steward_str that is an argument is valid until the call returns, no
+ * longer.
+ *   3. Every struct begins with `size`, the sender's sizeof. A receiver reads a field only if
+ * STEWARD_HAS says so; within a major version structs only grow at the end. Small values and
+ * elements of arrays (steward_str, steward_event, steward_label) have no size: they never change.
+ *   4. Function pointers of an interface are never null. Descriptors, interfaces and their strings
+ * live until `deinit`.
+ *   5. Interfaces are found by a string id with a revision ("steward.restart/1"); a changed
+ * interface gets a new id.
+ *   6. No descriptor changes its owner. A plugin opens its descriptors with CLOEXEC and closes them
+ * itself.
+ *   7. The process belongs to the host: no signal handlers, no waiting for children, no fork, no
+ * setenv, chdir, umask, setlocale, exit, and nothing written to descriptor 1.
  *
  * Thread classes, named in brackets at each function
- *   [plugin]  the one thread that the host runs for this library; calls on it never overlap, so a plugin needs no lock
- *   [any]     any thread, at any time, also concurrently
+ *   [plugin]  the one thread that the host runs for this library; calls on it never overlap, so a
+ * plugin needs no lock [any]     any thread, at any time, also concurrently
  *
- * Deadlines: the host measures each call on [plugin] from its start. A decision or `start` that takes more than 250 ms
- * is answered by the host's own fallback; a library that has not come back 2 s later is never called again.
+ * Deadlines: the host measures each call on [plugin] from its start. A decision or `start` that
+ * takes more than 250 ms is answered by the host's own fallback; a library that has not come back 2
+ * s later is never called again.
  */
 #ifndef STEWARD_ABI_H
 #define STEWARD_ABI_H
@@ -39,8 +47,7 @@ extern "C" {
 #define STEWARD_ENTRY_SYMBOL "steward_plugin_entry"
 
 /* Is `field` part of the struct that `p` points to, as its sender knew it? */
-#define STEWARD_HAS(p, field) \
-    ((p)->size >= offsetof(__typeof__(*(p)), field) + sizeof((p)->field))
+#define STEWARD_HAS(p, field) ((p)->size >= offsetof(__typeof__(*(p)), field) + sizeof((p)->field))
 
 #if defined(__GNUC__)
 #define STEWARD_EXPORT __attribute__((visibility("default")))
@@ -48,7 +55,7 @@ extern "C" {
 #define STEWARD_EXPORT
 #endif
 
-/* ---- values -------------------------------------------------------------------------------------------------- */
+/* ---- values */
 
 typedef int32_t steward_status;
 enum {
@@ -77,15 +84,16 @@ typedef struct steward_str {
     size_t len;
 } steward_str;
 
-/* Caller-owned. `text` is NUL-terminated UTF-8, lower case, without a final period, and names the setting or thing. */
+/* Caller-owned. `text` is NUL-terminated UTF-8, lower case, without a final period, and names the
+ * setting or thing. */
 typedef struct steward_error {
     uint32_t size;
     int32_t sys_errno; /* 0 if none */
     char text[256];
 } steward_error;
 
-/* Caller-owned output. `write` may be called any number of times until it returns other than STEWARD_OK; then the
- * callee stops and returns that status. */
+/* Caller-owned output. `write` may be called any number of times until it returns other than
+ * STEWARD_OK; then the callee stops and returns that status. */
 typedef struct steward_sink {
     uint32_t size;
     uint32_t reserved;
@@ -96,7 +104,7 @@ typedef struct steward_sink {
 /* What `create` made; opaque to the host. */
 typedef struct steward_instance steward_instance;
 
-/* ---- what the host offers ------------------------------------------------------------------------------------ */
+/* ---- what the host offers */
 
 enum {
     STEWARD_LOG_DEBUG = 0,
@@ -120,7 +128,8 @@ typedef struct steward_host {
     uint64_t (*entropy)(const struct steward_host* host);
     /* Logs one line of at most 4 KiB; a plugin that floods is cut. [any] */
     void (*log)(const struct steward_host* host, int32_t level, steward_str message);
-    /* Runs fn(ud) on [plugin], after what was posted before. STEWARD_E_GONE once `deinit` has begun. [any] */
+    /* Runs fn(ud) on [plugin], after what was posted before. STEWARD_E_GONE once `deinit` has
+     * begun. [any] */
     steward_status (*post)(const struct steward_host* host, void (*fn)(void* ud), void* ud);
     /* 1 on the [plugin] thread of this library, else 0. [any] */
     int32_t (*on_plugin_thread)(const struct steward_host* host);
@@ -128,11 +137,13 @@ typedef struct steward_host {
     const void* (*get_extension)(const struct steward_host* host, const char* id);
 } steward_host;
 
-/* ---- what a plugin is ---------------------------------------------------------------------------------------- */
+/* ---- what a plugin is */
 
 enum {
-    STEWARD_CAP_UNLOADABLE = 1u << 0, /* may be unmapped after deinit (checked by the compliance harness) */
-    STEWARD_CAP_OWN_THREADS = 1u << 1 /* starts threads of its own; all are joined when destroy returns */
+    STEWARD_CAP_UNLOADABLE =
+        1u << 0, /* may be unmapped after deinit (checked by the compliance harness) */
+    STEWARD_CAP_OWN_THREADS =
+        1u << 1 /* starts threads of its own; all are joined when destroy returns */
 };
 
 typedef struct steward_descriptor {
@@ -145,7 +156,8 @@ typedef struct steward_descriptor {
     steward_str license; /* SPDX expression */
     steward_str url;     /* may be empty */
     steward_str summary; /* one sentence */
-    const char* const* interfaces; /* null-terminated list of ids; each is answered by get_interface */
+    const char* const*
+        interfaces; /* null-terminated list of ids; each is answered by get_interface */
 } steward_descriptor;
 
 /* One strategy; a library may hold several (then each file name rule applies to the first). */
@@ -153,21 +165,25 @@ typedef struct steward_plugin {
     uint32_t size;
     uint32_t reserved;
     const steward_descriptor* desc;
-    /* Writes the JSON Schema of the settings: an object of at most 64 KiB with "properties", each with type, default and
-     * description; minimum, maximum, enum, examples as needed; additionalProperties false; no $ref, no pattern. [any] */
+    /* Writes the JSON Schema of the settings: an object of at most 64 KiB with "properties", each
+     * with type, default and description; minimum, maximum, enum, examples as needed;
+     * additionalProperties false; no $ref, no pattern. [any] */
     steward_status (*config_schema)(const steward_sink* out);
-    /* Makes an instance. `config_json` is an object that satisfies the schema, defaults filled in; a plugin refuses what
-     * it does not know with STEWARD_E_INVALID and the key's name. *out is untouched on failure. [plugin] */
-    steward_status (*create)(const steward_host* host, steward_str config_json, steward_instance** out,
-                             steward_error* error);
-    /* Ends an instance: what is in flight is completed (with STEWARD_E_CANCELLED) before it returns. [plugin] */
+    /* Makes an instance. `config_json` is an object that satisfies the schema, defaults filled in;
+     * a plugin refuses what it does not know with STEWARD_E_INVALID and the key's name. *out is
+     * untouched on failure. [plugin] */
+    steward_status (*create)(const steward_host* host, steward_str config_json,
+                             steward_instance** out, steward_error* error);
+    /* Ends an instance: what is in flight is completed (with STEWARD_E_CANCELLED) before it
+     * returns. [plugin] */
     void (*destroy)(steward_instance* instance);
     /* The interface with this id, or null. [any] */
     const void* (*get_interface)(const char* id);
 } steward_plugin;
 
-/* The one exported symbol: plain data, so that a host can judge a library before it calls anything in it. A host loads it
- * iff the magic and abi_major are equal and min_host_minor <= the host's minor. The first six members are frozen. */
+/* The one exported symbol: plain data, so that a host can judge a library before it calls anything
+ * in it. A host loads it iff the magic and abi_major are equal and min_host_minor <= the host's
+ * minor. The first six members are frozen. */
 typedef struct steward_entry {
     uint32_t magic;
     uint32_t size;
@@ -176,14 +192,16 @@ typedef struct steward_entry {
     uint32_t min_host_minor;
     uint32_t plugin_count;
     /* Called once before anything else but get_plugin and config_schema. [plugin] */
-    steward_status (*init)(const steward_host* host, steward_str library_path, steward_error* error);
+    steward_status (*init)(const steward_host* host, steward_str library_path,
+                           steward_error* error);
     /* Called after the last instance is destroyed; init may follow again. [plugin] */
     void (*deinit)(void);
     /* Null when index >= plugin_count. [any] */
     const steward_plugin* (*get_plugin)(uint32_t index);
 } steward_entry;
 
-/* Defined by each plugin library. In a static build (STEWARD_STATIC_ENTRY names it) each plugin's symbol is its own. */
+/* Defined by each plugin library. In a static build (STEWARD_STATIC_ENTRY names it) each plugin's
+ * symbol is its own. */
 #ifdef STEWARD_STATIC_ENTRY
 #define STEWARD_ENTRY_NAME STEWARD_STATIC_ENTRY
 #else

@@ -1,7 +1,8 @@
-/* steward/metrics.h - strategy "steward.metrics/1": what does the service use? Named series in the terms of OpenMetrics.
+/* steward/metrics.h - strategy "steward.metrics/1": what does the service use? Named series in the
+ * terms of OpenMetrics.
  *
- * One call takes one sample. The names that the status shows are cpu_percent, rss_bytes, processes, threads and fds; a
- * strategy may emit any others beside or instead of them.
+ * One call takes one sample. The names that the status shows are cpu_percent, rss_bytes, processes,
+ * threads and fds; a strategy may emit any others beside or instead of them.
  */
 #ifndef STEWARD_METRICS_H
 #define STEWARD_METRICS_H
@@ -34,24 +35,27 @@ typedef struct steward_metric {
 
 typedef struct steward_metrics_request {
     uint32_t size;
-    int32_t app_pid;       /* the app's own process */
-    int32_t tree_pid;      /* every descendant of this process, but not itself, belongs to the service */
+    int32_t app_pid;  /* the app's own process */
+    int32_t tree_pid; /* every descendant of this process, but not itself, belongs to the service */
     int32_t reserved;
     steward_str proc_root; /* "/proc"; a fixture in tests */
     steward_ns now;
-    steward_ns deadline;   /* absolute */
-    steward_str address;   /* where the app listens: a literal address, for series that the app itself offers */
-    uint16_t port;         /* 0: none */
+    steward_ns deadline; /* absolute */
+    steward_str address; /* where the app listens: a literal address, for series that the app itself
+                            offers */
+    uint16_t port;       /* 0: none */
     uint16_t reserved16[3];
 } steward_metrics_request;
 
 typedef struct steward_metrics {
     uint32_t size;
     uint32_t reserved;
-    /* Calls emit for each series before it returns. A process that vanishes meanwhile is left out. GONE: nothing of the tree
-     * exists. TIMEOUT: the deadline came first; what was emitted is part of the truth. [plugin] */
+    /* Calls emit for each series before it returns. A process that vanishes meanwhile is left out.
+     * GONE: nothing of the tree exists. TIMEOUT: the deadline came first; what was emitted is part
+     * of the truth. [plugin] */
     steward_status (*sample)(steward_instance* instance, const steward_metrics_request* request,
-                             void (*emit)(void* ud, const steward_metric* metric), void* ud, steward_error* error);
+                             void (*emit)(void* ud, const steward_metric* metric), void* ud,
+                             steward_error* error);
 } steward_metrics;
 
 #ifdef __cplusplus

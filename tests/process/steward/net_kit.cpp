@@ -179,7 +179,7 @@ Answer fetch(std::uint16_t port, const std::string& path, const std::string& hea
     return read_answer(fd.get(), limit);
 }
 
-// ---- a server of this process --------------------------------------------------------------------------------
+// ---- a server of this process
 
 struct AnsweringListener::Impl {
     UniqueFd listener;

@@ -63,7 +63,7 @@ class MachineDriver {
         return *this;
     }
 
-    // ---- what happened ----
+    // ---- what happened
     const std::vector<core::Action>& actions() const { return actions_; }
     template <class A>
     int count() const {
@@ -95,7 +95,7 @@ class MachineDriver {
         return found;
     }
 
-    // ---- the world ----
+    // ---- the world
     MachineDriver& start(core::Origin origin = core::Origin::kClient) {
         return feed(core::StartRequested{"a client came", origin});
     }
@@ -125,7 +125,7 @@ class MachineDriver {
         return feed(core::Decided{state_.epoch, action, delay, "because the policy says so"});
     }
 
-    // ---- the way to a state ----
+    // ---- the way to a state
     MachineDriver& to_starting() {
         start();
         if (state() == core::State::kDeciding) {

@@ -331,7 +331,6 @@ TEST_CASE("an event that cannot be published for want of memory costs the event 
 }
 
 // ---- the end of the session
-// ------------------------------------------------------------------------------------
 
 TEST_CASE("the end is told once: the tree, then the port, then the guardian", "[service][exit]") {
     ServiceBed bed;

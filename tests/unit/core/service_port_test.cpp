@@ -133,7 +133,6 @@ TEST_CASE("a port proposal that comes after a stop is not tried", "[service][por
 }
 
 // ---- who answers
-// -----------------------------------------------------------------------------------------------
 
 TEST_CASE("the supervisor stops answering before it spawns", "[service][responder]") {
     ServiceBed bed;

@@ -117,7 +117,6 @@ TEST_CASE("every change is told to who listens for changes", "[service][status]"
 }
 
 // ---- metrics
-// ---------------------------------------------------------------------------------------------------
 
 TEST_CASE("metrics are sampled only while the app lives: after a second, then at the interval",
           "[service][metrics]") {
@@ -169,7 +168,6 @@ TEST_CASE("--metrics-interval 0 samples nothing", "[service][metrics]") {
 }
 
 // ---- the folder
-// ------------------------------------------------------------------------------------------------
 
 TEST_CASE("the app's folder is watched only while misconfigured or degraded", "[service][watch]") {
     ServiceBed bed;

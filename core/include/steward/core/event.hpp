@@ -1,6 +1,8 @@
-// Events: what happened to a service. The event log is the one history; logs and notifications are made from it.
+// Events: what happened to a service. The event log is the one history; logs and notifications are
+// made from it.
 //
-// Plain values; any thread may hold a copy. The core emits them on the loop thread and has no logger of its own.
+// Plain values; any thread may hold a copy. The core emits them on the loop thread and has no
+// logger of its own.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -14,11 +16,12 @@
 namespace steward::core {
 
 enum class EventName {
-    kServiceStart,             // a start begins (fields: origin)
-    kServiceStarted,           // exec succeeded (pid, port)
-    kServiceHealthy,           // the first healthy answer, or one after failures (startup_ms, restarts, port)
-    kServiceUnhealthy,         // failed its checks or its start-up time; it is being taken down
-    kServiceExit,              // the app's process ended (code or signal, uptime_ms)
+    kServiceStart,      // a start begins (fields: origin)
+    kServiceStarted,    // exec succeeded (pid, port)
+    kServiceHealthy,    // the first healthy answer, or one after failures (startup_ms, restarts,
+                        // port)
+    kServiceUnhealthy,  // failed its checks or its start-up time; it is being taken down
+    kServiceExit,       // the app's process ended (code or signal, uptime_ms)
     kServiceRestartScheduled,  // the restart strategy said when (delay_ms, restarts)
     kServiceDegraded,          // given up; tried once in a while (next_restart_ms)
     kServiceMisconfigured,     // cannot work before somebody changes something

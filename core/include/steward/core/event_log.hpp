@@ -1,6 +1,8 @@
-// EventLog: the last events of a supervisor, the one history that logs, notifications and explanations are made from.
+// EventLog: the last events of a supervisor, the one history that logs, notifications and
+// explanations are made from.
 //
-// append() and subscribe() belong to the loop's thread; recent() and since() may be called on any thread.
+// append() and subscribe() belong to the loop's thread; recent() and since() may be called on any
+// thread.
 #pragma once
 #include <cstdint>
 #include <deque>

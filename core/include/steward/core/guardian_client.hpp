@@ -1,9 +1,9 @@
 // GuardianClient: the supervisor's end of the line to one app-guardian (guardian/protocol.h).
 //
-// Starts the guardian with the first spawn and again after it has died. A guardian that leaves an order unanswered for 200 ms is
-// killed; when a guardian is dead, the supervisor, a subreaper, has inherited its tree: it is killed and reaped here, in short
-// rounds that do not hold the loop, and the app's true status is learned that way.
-// Owned by the loop's thread.
+// Starts the guardian with the first spawn and again after it has died. A guardian that leaves an
+// order unanswered for 200 ms is killed; when a guardian is dead, the supervisor, a subreaper, has
+// inherited its tree: it is killed and reaped here, in short rounds that do not hold the loop, and
+// the app's true status is learned that way. Owned by the loop's thread.
 #pragma once
 #include <deque>
 #include <memory>

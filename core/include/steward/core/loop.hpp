@@ -1,4 +1,5 @@
-// Loop: the Scheduler on Boost.Asio. One thread runs it; the supervisor's loop and each plugin's thread have one each.
+// Loop: the Scheduler on Boost.Asio. One thread runs it; the supervisor's loop and each plugin's
+// thread have one each.
 #pragma once
 #include <memory>
 
@@ -13,8 +14,9 @@ class Loop final : public Scheduler {
     Loop(const Loop&) = delete;
     Loop& operator=(const Loop&) = delete;
 
-    // Runs until stop(); the calling thread is the loop's thread from now on. A task that throws ends neither the loop nor the
-    // program: the exception is dropped (std::bad_alloc is the only one that tasks are expected to let through).
+    // Runs until stop(); the calling thread is the loop's thread from now on. A task that throws
+    // ends neither the loop nor the program: the exception is dropped (std::bad_alloc is the only
+    // one that tasks are expected to let through).
     void run();
     // Ends run() after the current task. Any thread.
     void stop();

@@ -1,48 +1,56 @@
-// The state machine of one service: (state, input) -> (state', actions). Pure: no I/O, no clock, no randomness inside; the
-// time comes in with the input. The Service (service.hpp) carries out the actions and turns the world into inputs; unit tests
-// and the simulation call step() directly.
+// The state machine of one service: (state, input) -> (state', actions). Pure: no I/O, no clock, no
+// randomness inside; the time comes in with the input. The Service (service.hpp) carries out the
+// actions and turns the world into inputs; unit tests and the simulation call step() directly.
 //
 // States
-//   stopped        nothing runs and nothing is planned. Cause: never started, a requested stop, or the policy's STAY_DOWN
-//   deciding       a strategy has been asked and has not answered: the port strategy before a start, or the restart strategy
-//                  after a failure. Each question carries an epoch; an answer with another epoch is dropped
+//   stopped        nothing runs and nothing is planned. Cause: never started, a requested stop, or
+//   the policy's STAY_DOWN deciding       a strategy has been asked and has not answered: the port
+//   strategy before a start, or the restart strategy
+//                  after a failure. Each question carries an epoch; an answer with another epoch is
+//                  dropped
 //   starting       an instance has been ordered; it is not healthy yet
 //   running        it has been healthy, or no probe can say (`healthy` tells; see below)
 //   unhealthy      it failed its checks or its start-up time and is being taken down
-//   stopping       it is being taken down for another reason; also: it has exited, the rest of its tree is being killed
-//   backing_off    the restart strategy said: again, later
-//   degraded       the restart strategy gave up, or no port can be had; one half-open start after --degraded-retry, doubling
-//   misconfigured  it cannot work before somebody changes something; left by a request or a change of the app's files
-//   unkillable     SIGKILL did not empty the tree in time; what follows waits for that
+//   stopping       it is being taken down for another reason; also: it has exited, the rest of its
+//   tree is being killed backing_off    the restart strategy said: again, later degraded       the
+//   restart strategy gave up, or no port can be had; one half-open start after --degraded-retry,
+//   doubling misconfigured  it cannot work before somebody changes something; left by a request or
+//   a change of the app's files unkillable     SIGKILL did not empty the tree in time; what follows
+//   waits for that
 //
 // Transitions (input: from -> to)
 //   start           stopped, backing_off, degraded, misconfigured -> deciding (port) or starting
 //                   deciding (restart) -> the same, once the tree is empty
 //                   stopping, unhealthy, unkillable: a start follows once the tree is empty
 //   restart         starting, running -> stopping, then a start; otherwise like start
-//   stop            starting, running, unhealthy, deciding with a tree -> stopping -> stopped; all others -> stopped
+//   stop            starting, running, unhealthy, deciding with a tree -> stopping -> stopped; all
+//   others -> stopped
 //                   (unkillable stays until the tree is empty)
 //   port found      deciding (port) -> starting
 //   no port         deciding (port) -> degraded
 //   spawned         starting -> starting; -> running when no probe can or shall be made
 //   spawn failed    starting -> misconfigured (exec, chdir), or deciding (no process could be made)
-//   probe           starting -> running (healthy); running -> running; -> unhealthy at the threshold
-//   start-up timer  starting -> unhealthy; -> running when no probe could be made at all
-//   exited          starting, running -> deciding (restart), or stopping -> misconfigured or another port's start
-//   empty           stopping, unhealthy, unkillable -> stopped, a start, deciding (restart) or misconfigured
-//   decided         deciding (restart) -> backing_off, stopped (STAY_DOWN) or degraded (GIVE_UP)
-//   backoff timer   backing_off -> starting;  degraded timer: degraded -> deciding (port) or starting (half-open)
-//   shutdown timer  SIGKILL;  kill timer: -> unkillable
-//   files changed   misconfigured, degraded -> a start
-//   exit            any -> stopping -> stopped, and nothing starts any more
+//   probe           starting -> running (healthy); running -> running; -> unhealthy at the
+//   threshold start-up timer  starting -> unhealthy; -> running when no probe could be made at all
+//   exited          starting, running -> deciding (restart), or stopping -> misconfigured or
+//   another port's start empty           stopping, unhealthy, unkillable -> stopped, a start,
+//   deciding (restart) or misconfigured decided         deciding (restart) -> backing_off, stopped
+//   (STAY_DOWN) or degraded (GIVE_UP) backoff timer   backing_off -> starting;  degraded timer:
+//   degraded -> deciding (port) or starting (half-open) shutdown timer  SIGKILL;  kill timer: ->
+//   unkillable files changed   misconfigured, degraded -> a start exit            any -> stopping
+//   -> stopped, and nothing starts any more
 //
 // Invariants
 //   1. At most one live instance: nothing is spawned while anything of the last tree may exist.
 //   2. After a stop, nothing starts before a start is requested.
-//   3. An automatic start follows a RESTART of the restart strategy, and no sooner than it said. Half-open starts, requested
-//      starts and the tries of other ports at start-up (bounded by startup_ports) are outside its budget.
-//   4. Every wait has an end: each state but stopped, misconfigured and unkillable has a timer armed or a question open (which
-//      the asked side answers in bounded time), or, in running, a probe, a timer or the process itself to wait for.
+//   3. An automatic start follows a RESTART of the restart strategy, and no sooner than it said.
+//   Half-open starts, requested
+//      starts and the tries of other ports at start-up (bounded by startup_ports) are outside its
+//      budget.
+//   4. Every wait has an end: each state but stopped, misconfigured and unkillable has a timer
+//   armed or a question open (which
+//      the asked side answers in bounded time), or, in running, a probe, a timer or the process
+//      itself to wait for.
 //   5. Every transition carries a cause.
 #pragma once
 #include <cstdint>
@@ -89,7 +97,8 @@ struct MachineConfig {
     int startup_ports = 3;
     Duration shutdown_timeout = std::chrono::seconds(10);
     Duration exit_timeout = std::chrono::milliseconds(800);
-    // From SIGKILL to `unkillable`, and from --exit-timeout's SIGKILL to the end without an empty tree.
+    // From SIGKILL to `unkillable`, and from --exit-timeout's SIGKILL to the end without an empty
+    // tree.
     Duration kill_timeout = std::chrono::seconds(5);
     Duration exit_kill_timeout = std::chrono::milliseconds(120);
     Duration degraded_retry = std::chrono::seconds(60);
@@ -98,14 +107,15 @@ struct MachineConfig {
     bool probes() const { return health_enabled && port_mode != PortMode::kNone; }
 };
 
-// ---- inputs ----------------------------------------------------------------------------------------------------
+// ---- inputs
 
 enum class Origin { kClient, kRequest, kAutomatic, kHalfOpen, kOtherPort, kFilesChanged };
 std::string_view to_string(Origin origin);
 
 struct StartRequested {
     std::string reason;
-    // kClient: the session's first start; kRequest: somebody asked (failures before it are forgiven).
+    // kClient: the session's first start; kRequest: somebody asked (failures before it are
+    // forgiven).
     Origin origin = Origin::kRequest;
 };
 struct StopRequested {
@@ -155,7 +165,8 @@ struct ProbeResult {
     Verdict verdict;
     std::string detail;
 };
-// The probe's deadline says nothing (the machine slept): ask again at once; a start-up gets health_timeout more, if need be.
+// The probe's deadline says nothing (the machine slept): ask again at once; a start-up gets
+// health_timeout more, if need be.
 struct ProbeVoided {
     std::uint64_t epoch;
 };
@@ -175,10 +186,11 @@ struct TimerFired {
     TimerName timer;
 };
 
-using Input = std::variant<StartRequested, StopRequested, RestartRequested, ExitRequested, PortFound, PortNotFound, Spawned,
-                           SpawnFailed, Exited, TreeEmpty, ProbeResult, ProbeVoided, Decided, FilesChanged, TimerFired>;
+using Input = std::variant<StartRequested, StopRequested, RestartRequested, ExitRequested,
+                           PortFound, PortNotFound, Spawned, SpawnFailed, Exited, TreeEmpty,
+                           ProbeResult, ProbeVoided, Decided, FilesChanged, TimerFired>;
 
-// ---- actions ---------------------------------------------------------------------------------------------------
+// ---- actions
 
 // Ask the port strategy, try its candidates, answer PortFound or PortNotFound with this epoch.
 struct SearchPort {
@@ -212,15 +224,16 @@ struct Disarm {
 struct Emit {
     Event event;
 };
-// The session is over for this service; `left` names what could not be killed, or is empty. Said once.
+// The session is over for this service; `left` names what could not be killed, or is empty. Said
+// once.
 struct Finish {
     std::string left;
 };
 
-using Action =
-    std::variant<SearchPort, Spawn, Terminate, Kill, AskRestart, StartProbe, CancelProbe, Arm, Disarm, Emit, Finish>;
+using Action = std::variant<SearchPort, Spawn, Terminate, Kill, AskRestart, StartProbe, CancelProbe,
+                            Arm, Disarm, Emit, Finish>;
 
-// ---- state -----------------------------------------------------------------------------------------------------
+// ---- state
 
 // What the restart strategy is told; the kinds are those of steward/restart.h.
 struct HistoryEvent {
@@ -245,8 +258,9 @@ struct MachineState {
     std::string cause = "not started yet";
     bool healthy = false;
     bool exiting = false;
-    bool finished = false;             // Finish has been said
-    std::optional<TimePoint> exit_by;  // exiting, SIGKILL ordered: the session ends then at the latest
+    bool finished = false;  // Finish has been said
+    std::optional<TimePoint>
+        exit_by;  // exiting, SIGKILL ordered: the session ends then at the latest
 
     std::uint64_t generation = 0;
     std::uint64_t restarts = 0;
@@ -257,7 +271,14 @@ struct MachineState {
     bool probing = false;
 
     // What follows once the tree is empty (states stopping, unhealthy, unkillable).
-    enum class After { kStopped, kDecide, kStart, kOtherPort, kMisconfigured, kFinish } after = After::kStopped;
+    enum class After {
+        kStopped,
+        kDecide,
+        kStart,
+        kOtherPort,
+        kMisconfigured,
+        kFinish
+    } after = After::kStopped;
     std::string after_cause;
     Origin after_origin = Origin::kRequest;
     Origin origin = Origin::kClient;  // of the current start
@@ -265,11 +286,12 @@ struct MachineState {
     enum class Question { kNone, kPort, kRestart } question = Question::kNone;
     std::optional<Decided> decision;
 
-    TimePoint ordered_at{};   // of the current start
-    TimePoint startup_by{};   // starting: to be healthy then; startup_timeout from the order to spawn, more if the loop was late
-    TimePoint spawned_at{};   // of the live instance
-    TimePoint probe_at{};     // start of the current probe
-    TimePoint asked_at{};     // when the restart strategy was asked; its delay counts from here
+    TimePoint ordered_at{};     // of the current start
+    TimePoint startup_by{};     // starting: to be healthy then; startup_timeout from the order to
+                                // spawn, more if the loop was late
+    TimePoint spawned_at{};     // of the live instance
+    TimePoint probe_at{};       // start of the current probe
+    TimePoint asked_at{};       // when the restart strategy was asked; its delay counts from here
     TimePoint next_start_at{};  // backing_off, degraded
     std::optional<Duration> startup;  // from the order to the first healthy answer of this instance
     int failures = 0;                 // probes failed in a row
@@ -289,11 +311,12 @@ struct Step {
     std::vector<Action> actions;
 };
 
-// One step. Total: every input is defined in every state (what does not fit is ignored). Throws only std::bad_alloc.
+// One step. Total: every input is defined in every state (what does not fit is ignored). Throws
+// only std::bad_alloc.
 Step step(const MachineConfig& config, MachineState state, const Input& input, TimePoint now);
 
-// Does the supervisor itself answer on the held port (503), because no instance will soon? Requests wait in the backlog while
-// an instance exists or the next start is at most two seconds away.
+// Does the supervisor itself answer on the held port (503), because no instance will soon? Requests
+// wait in the backlog while an instance exists or the next start is at most two seconds away.
 bool answers_itself(const MachineState& state, TimePoint now);
 
 // "exit code 3", "killed by signal 9 (SIGKILL)".

@@ -1,10 +1,12 @@
-// The seams between a service and the world: everything that Service (service.hpp) needs done goes through these interfaces.
+// The seams between a service and the world: everything that Service (service.hpp) needs done goes
+// through these interfaces.
 //
-// The real ones: GuardianClient, HeldPort, PluginStrategies, AppOutput, OsLinux. Unit tests and the simulation put fakes in
-// their place (tests/support/fake_os.hpp) and run without a process and without real time.
+// The real ones: GuardianClient, HeldPort, PluginStrategies, AppOutput, OsLinux. Unit tests and the
+// simulation put fakes in their place (tests/support/fake_os.hpp) and run without a process and
+// without real time.
 //
-// Thread: all calls and all callbacks on the loop's thread. No call blocks on I/O, and no callback comes from inside the call
-// that it answers, unless a function says so.
+// Thread: all calls and all callbacks on the loop's thread. No call blocks on I/O, and no callback
+// comes from inside the call that it answers, unless a function says so.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -20,16 +22,16 @@
 
 namespace steward::core {
 
-// ---- the process, by way of its guardian -----------------------------------------------------------------------
+// ---- the process, by way of its guardian
 
 struct SpawnRequest {
     std::uint64_t generation = 0;
     std::vector<std::string> argv;                                 // at least one
     std::vector<std::pair<std::string, std::string>> environment;  // exactly this
     std::string directory;                                         // empty: the supervisor's own
-    int listener = -1;                                             // placed at descriptor 3 when >= 0; not owned
-    UniqueFd out;                                                  // becomes 1
-    UniqueFd err;                                                  // becomes 2
+    int listener = -1;  // placed at descriptor 3 when >= 0; not owned
+    UniqueFd out;       // becomes 1
+    UniqueFd err;       // becomes 2
 };
 
 // What became of a process tree; one generation after the other.
@@ -39,7 +41,8 @@ struct GuardianEvents {
     std::function<void(SpawnFailed)> spawn_failed;
     // After `started`. last_stderr_line is left empty.
     std::function<void(Exited)> exited;
-    // After `exited`: nothing of the tree is left, not even a zombie. Not called after spawn_failed.
+    // After `exited`: nothing of the tree is left, not even a zombie. Not called after
+    // spawn_failed.
     std::function<void()> empty;
 };
 
@@ -47,7 +50,8 @@ class GuardianLink {
   public:
     virtual ~GuardianLink() = default;
     virtual void listen(GuardianEvents events) = 0;
-    // Starts the guardian when there is none, and the app. Precondition: the last tree is empty. Any failure is spawn_failed.
+    // Starts the guardian when there is none, and the app. Precondition: the last tree is empty.
+    // Any failure is spawn_failed.
     virtual void spawn(SpawnRequest request) = 0;
     virtual void terminate() = 0;  // SIGTERM to the app's group
     virtual void kill() = 0;       // SIGKILL to the tree until it is empty
@@ -55,11 +59,12 @@ class GuardianLink {
     virtual std::int32_t guardian_pid() const = 0;
     // What of the tree is still there, for people: "412 (python3, D), 413 (sh, S)".
     virtual std::string describe_tree() const = 0;
-    // Lets the guardian go; it ends what is left by itself. `gone` comes when it has exited, or after 60 ms.
+    // Lets the guardian go; it ends what is left by itself. `gone` comes when it has exited, or
+    // after 60 ms.
     virtual void close(std::function<void()> gone) = 0;
 };
 
-// ---- the port --------------------------------------------------------------------------------------------------
+// ---- the port
 
 // What is said to those who connect while no instance will answer.
 struct PortAnswer {
@@ -75,7 +80,8 @@ class PortKeeper {
     virtual Status take(const std::string& host, std::uint16_t port) = 0;
     // For apps that bind for themselves: could it be bound now? Holds nothing.
     virtual Status test(const std::string& host, std::uint16_t port) = 0;
-    // The held socket, blocking and listening again whatever the last instance did to it; -1 if none.
+    // The held socket, blocking and listening again whatever the last instance did to it; -1 if
+    // none.
     virtual int listener() = 0;
     // Begins or goes on answering 503 on the held socket.
     virtual void answer(const PortAnswer& answer) = 0;
@@ -83,11 +89,12 @@ class PortKeeper {
     virtual void stop_answering() = 0;
     // The end: answers what waits in the backlog, within a few ms, and closes.
     virtual void close(const PortAnswer& answer) = 0;
-    // Who listens on the port: empty when it is a process below `guardian_pid`, else a text that names the stranger.
+    // Who listens on the port: empty when it is a process below `guardian_pid`, else a text that
+    // names the stranger.
     virtual std::string stranger_on(std::uint16_t port, std::int32_t guardian_pid) = 0;
 };
 
-// ---- the strategies --------------------------------------------------------------------------------------------
+// ---- the strategies
 
 struct PortQuestion {
     std::string address;
@@ -99,7 +106,7 @@ struct PortQuestion {
 };
 struct PortProposal {
     std::vector<std::uint16_t> candidates;  // empty: exhausted
-    std::string by;                         // who answered: "port_sequential", "built-in fallback (…)"
+    std::string by;  // who answered: "port_sequential", "built-in fallback (…)"
 };
 struct RestartQuestion {
     std::vector<HistoryEvent> history;  // the last one asks
@@ -138,23 +145,26 @@ struct Metric {
     std::vector<std::pair<std::string, std::string>> labels;
 };
 
-// The four slots of a service. Every question is answered exactly once in bounded time, by the strategy or by the built-in
-// fallback; callbacks never come from inside the call.
+// The four slots of a service. Every question is answered exactly once in bounded time, by the
+// strategy or by the built-in fallback; callbacks never come from inside the call.
 class Strategies {
   public:
     virtual ~Strategies() = default;
-    virtual void propose_ports(const PortQuestion& question, std::function<void(PortProposal)> answer) = 0;
-    virtual void decide_restart(const RestartQuestion& question, std::function<void(RestartAnswer)> answer) = 0;
+    virtual void propose_ports(const PortQuestion& question,
+                               std::function<void(PortProposal)> answer) = 0;
+    virtual void decide_restart(const RestartQuestion& question,
+                                std::function<void(RestartAnswer)> answer) = 0;
     virtual void probe(const ProbeQuestion& question, std::function<void(ProbeAnswer)> answer) = 0;
     // The probe in flight, if any, is answered soon; the answer no longer matters.
     virtual void cancel_probe() = 0;
     // No answer is an empty list.
-    virtual void sample(const MetricsQuestion& question, std::function<void(std::vector<Metric>)> answer) = 0;
+    virtual void sample(const MetricsQuestion& question,
+                        std::function<void(std::vector<Metric>)> answer) = 0;
     // {"health": "health_http 0.1.0", …}; "none" where there is none.
     virtual std::map<std::string, std::string> names() const = 0;
 };
 
-// ---- the app's output ------------------------------------------------------------------------------------------
+// ---- the app's output
 
 class OutputCapture {
   public:
@@ -165,11 +175,12 @@ class OutputCapture {
     };
     // Write ends for a new instance.
     virtual Result<Pipes> open(std::uint64_t generation) = 0;
-    // The last non-empty line that the instance wrote to stderr; waits at most 100 ms for what is still in the pipe.
+    // The last non-empty line that the instance wrote to stderr; waits at most 100 ms for what is
+    // still in the pipe.
     virtual void last_line(std::uint64_t generation, std::function<void(std::string)> answer) = 0;
 };
 
-// ---- the rest --------------------------------------------------------------------------------------------------
+// ---- the rest
 
 class Os {
   public:
@@ -180,9 +191,10 @@ class Os {
     virtual Duration slept() = 0;
     // Does the process live, neither stopped nor a zombie?
     virtual bool runs(std::int32_t pid) = 0;
-    // Calls changed(name) when something in the folder is written, created, renamed or deleted; the last watch replaces the
-    // one before. An empty folder, or one that cannot be watched: none.
-    virtual void watch_folder(const std::string& folder, std::function<void(std::string name)> changed) = 0;
+    // Calls changed(name) when something in the folder is written, created, renamed or deleted; the
+    // last watch replaces the one before. An empty folder, or one that cannot be watched: none.
+    virtual void watch_folder(const std::string& folder,
+                              std::function<void(std::string name)> changed) = 0;
 };
 
 }  // namespace steward::core

@@ -16,7 +16,8 @@ class OsLinux final : public Os {
     std::uint64_t entropy() override;
     Duration slept() override;
     bool runs(std::int32_t pid) override;
-    void watch_folder(const std::string& folder, std::function<void(std::string name)> changed) override;
+    void watch_folder(const std::string& folder,
+                      std::function<void(std::string name)> changed) override;
 
   private:
     void read_changes();

@@ -1,8 +1,9 @@
-// PluginCatalogue: which plugins there are. Finds the files, refuses those that strangers could have written, and learns what is
-// in them from steward-plugin-probe, which loads them in its own process; its answers are cached by device, inode, mtime and size.
+// PluginCatalogue: which plugins there are. Finds the files, refuses those that strangers could
+// have written, and learns what is in them from steward-plugin-probe, which loads them in its own
+// process; its answers are cached by device, inode, mtime and size.
 //
-// Blocking (files, a child process of at most 2 s a file): on the main thread before anything is served, or on the log thread.
-// An object belongs to one thread at a time.
+// Blocking (files, a child process of at most 2 s a file): on the main thread before anything is
+// served, or on the log thread. An object belongs to one thread at a time.
 #pragma once
 #include <map>
 #include <optional>
@@ -26,17 +27,17 @@ struct PluginInfo {
     std::string url;
     std::string summary;
     std::vector<std::string> interfaces;
-    std::string schema;  // JSON text
+    std::string schema;       // JSON text
     std::string shadowed_by;  // another file with this id comes first; empty: none
 
     bool has(const std::string& interface) const;
 };
 
 struct PluginPlaces {
-    std::string prober;                    // path of steward-plugin-probe
-    std::string own_folder;                // the plugins next to the program; trusted like it
-    std::vector<std::string> extra;        // --plugin-dir, searched first
-    std::string cache_file;                // empty: no cache
+    std::string prober;              // path of steward-plugin-probe
+    std::string own_folder;          // the plugins next to the program; trusted like it
+    std::vector<std::string> extra;  // --plugin-dir, searched first
+    std::string cache_file;          // empty: no cache
 };
 
 class PluginCatalogue {
@@ -45,10 +46,11 @@ class PluginCatalogue {
 
     // Every plugin file of all folders, usable or not, in the order of the search.
     std::vector<PluginInfo> list();
-    // The plugin with this id, or in this file when `name` contains a slash. Only what is needed for the answer is probed. Fails
-    // with a text that says what to do.
+    // The plugin with this id, or in this file when `name` contains a slash. Only what is needed
+    // for the answer is probed. Fails with a text that says what to do.
     Result<PluginInfo> find(const std::string& name);
-    // Writes what was learned since, if anything, making the cache's folder. Failure is of no consequence.
+    // Writes what was learned since, if anything, making the cache's folder. Failure is of no
+    // consequence.
     void save_cache();
 
   private:
@@ -59,7 +61,8 @@ class PluginCatalogue {
     void load_cache();
     std::vector<std::string> files_of(const std::string& folder) const;
     // Answers from the cache, and from one prober for all the rest.
-    std::vector<PluginInfo> examine(const std::vector<std::pair<std::string, std::string>>& files_and_origins);
+    std::vector<PluginInfo> examine(
+        const std::vector<std::pair<std::string, std::string>>& files_and_origins);
     void probe(std::vector<std::string> files, std::map<std::string, PluginInfo>& answers);
 
     PluginPlaces places_;

@@ -1,8 +1,9 @@
 // PluginStrategies: the four slots of a service, filled with plugins.
 //
-// Owned by the loop's thread, which never runs plugin code: each library has a thread of its own. A decision that takes more
-// than 250 ms is answered by the built-in fallback (event plugin.late); a library whose call has not come back 2 s later is
-// quarantined (event plugin.quarantined): never called again, never unloaded, and the fallbacks answer from then on.
+// Owned by the loop's thread, which never runs plugin code: each library has a thread of its own. A
+// decision that takes more than 250 ms is answered by the built-in fallback (event plugin.late); a
+// library whose call has not come back 2 s later is quarantined (event plugin.quarantined): never
+// called again, never unloaded, and the fallbacks answer from then on.
 #pragma once
 #include <map>
 #include <memory>
@@ -20,16 +21,17 @@ struct StrategyChoice {
     std::string restart = "restart_backoff";
     std::string port = "port_sequential";
     std::string metrics = "metrics_proc";
-    std::map<std::string, std::map<std::string, std::string>> settings;  // plugin id -> key -> value
+    std::map<std::string, std::map<std::string, std::string>>
+        settings;  // plugin id -> key -> value
 };
 
-// What a strategy did wrong: kPluginLate or kPluginQuarantined; `plugin` and `call` name what, `cause` is one sentence. On the
-// loop's thread.
-using StrategyReport =
-    std::function<void(EventName name, const std::string& plugin, const std::string& call, const std::string& cause)>;
+// What a strategy did wrong: kPluginLate or kPluginQuarantined; `plugin` and `call` name what,
+// `cause` is one sentence. On the loop's thread.
+using StrategyReport = std::function<void(EventName name, const std::string& plugin,
+                                          const std::string& call, const std::string& cause)>;
 
-// The plugin libraries of this process, each loaded once and with one thread, whatever number of services use it. Owned by the
-// loop's thread; must outlive the strategies that use it.
+// The plugin libraries of this process, each loaded once and with one thread, whatever number of
+// services use it. Owned by the loop's thread; must outlive the strategies that use it.
 class PluginLibraries {
   public:
     // `log`: a line that a plugin logged (level of steward/abi.h); called on any thread.
@@ -48,22 +50,27 @@ class PluginLibraries {
 
 class PluginStrategies final : public Strategies {
   public:
-    // `files`: where blocking file work is done (the log thread's loop). The catalogue is used there alone, from prepare() on.
-    PluginStrategies(Scheduler& scheduler, Scheduler& files, PluginCatalogue& catalogue, PluginLibraries& libraries,
-                     StrategyChoice choice, StrategyReport report);
+    // `files`: where blocking file work is done (the log thread's loop). The catalogue is used
+    // there alone, from prepare() on.
+    PluginStrategies(Scheduler& scheduler, Scheduler& files, PluginCatalogue& catalogue,
+                     PluginLibraries& libraries, StrategyChoice choice, StrategyReport report);
     ~PluginStrategies() override;
     PluginStrategies(const PluginStrategies&) = delete;
     PluginStrategies& operator=(const PluginStrategies&) = delete;
 
-    // Finds, probes, loads and configures the plugins; the first question does it too, if it has not been done. `done` comes once,
-    // with the first error; a slot with an error is answered by the fallback.
+    // Finds, probes, loads and configures the plugins; the first question does it too, if it has
+    // not been done. `done` comes once, with the first error; a slot with an error is answered by
+    // the fallback.
     void prepare(std::function<void(Status)> done);
 
-    void propose_ports(const PortQuestion& question, std::function<void(PortProposal)> answer) override;
-    void decide_restart(const RestartQuestion& question, std::function<void(RestartAnswer)> answer) override;
+    void propose_ports(const PortQuestion& question,
+                       std::function<void(PortProposal)> answer) override;
+    void decide_restart(const RestartQuestion& question,
+                        std::function<void(RestartAnswer)> answer) override;
     void probe(const ProbeQuestion& question, std::function<void(ProbeAnswer)> answer) override;
     void cancel_probe() override;
-    void sample(const MetricsQuestion& question, std::function<void(std::vector<Metric>)> answer) override;
+    void sample(const MetricsQuestion& question,
+                std::function<void(std::vector<Metric>)> answer) override;
     std::map<std::string, std::string> names() const override;
 
   private:
@@ -71,7 +78,7 @@ class PluginStrategies final : public Strategies {
     std::shared_ptr<Impl> impl_;
 };
 
-// ---- the built-in fallbacks, also tested on their own ----------------------------------------------------------
+// ---- the built-in fallbacks, also tested on their own
 
 // Upwards from the base, without what is excluded.
 std::vector<std::uint16_t> fallback_ports(const PortQuestion& question, std::size_t count);

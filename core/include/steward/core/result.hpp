@@ -6,7 +6,8 @@
 
 namespace steward::core {
 
-// What went wrong, for people: lower case, no final period, names the thing, the value and what to do.
+// What went wrong, for people: lower case, no final period, names the thing, the value and what to
+// do.
 struct Error {
     std::string text;
     int sys_errno = 0;  // 0 when no system call is behind it

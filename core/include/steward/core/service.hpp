@@ -1,6 +1,8 @@
-// Service: one supervised app. Carries out what the state machine (machine.hpp) says and tells it what happened.
+// Service: one supervised app. Carries out what the state machine (machine.hpp) says and tells it
+// what happened.
 //
-// Owned by the loop's thread; nothing in it blocks. It knows the world only through the interfaces of os.hpp.
+// Owned by the loop's thread; nothing in it blocks. It knows the world only through the interfaces
+// of os.hpp.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -24,7 +26,7 @@ struct ServiceConfig {
     // {host} {port} {fd} {data_dir} {instance} are replaced in each argument.
     std::vector<std::string> argv;
     std::vector<std::pair<std::string, std::string>> environment;  // STEWARD_INSTANCE is added
-    std::string directory;                                         // working directory; empty: the supervisor's
+    std::string directory;  // working directory; empty: the supervisor's
     std::string data_dir;
     std::string watch_folder;  // a change in it ends misconfigured and degraded; empty: none
     std::string address = "127.0.0.1";
@@ -86,16 +88,18 @@ class Service {
     using Settled = std::function<void(const ServiceStatus&)>;
     // The session's first start. Does nothing when the service has been started before.
     void start_for_client(const std::string& reason);
-    // `settled` comes once it is healthy, or in a state that says why not (stopped, backing_off, degraded, misconfigured,
-    // unkillable); possibly from inside the call.
+    // `settled` comes once it is healthy, or in a state that says why not (stopped, backing_off,
+    // degraded, misconfigured, unkillable); possibly from inside the call.
     void start(const std::string& reason, Settled settled = {});
     void restart(const std::string& reason, Settled settled = {});
-    // `settled` comes once it is stopped, or unkillable, or a later request to start has won over the stop.
+    // `settled` comes once it is stopped, or unkillable, or a later request to start has won over
+    // the stop.
     void stop(const std::string& reason, Settled settled = {});
-    // Ends the session: the tree, then the port, then the guardian. `finished` comes once, at the latest exit_timeout +
-    // exit_kill_timeout + 100 ms from now, with what is left of the tree (empty: nothing). A second call only adds at_once; its
-    // `finished` is not called.
-    void exit(const std::string& reason, bool at_once, std::function<void(std::string left)> finished = {});
+    // Ends the session: the tree, then the port, then the guardian. `finished` comes once, at the
+    // latest exit_timeout + exit_kill_timeout + 100 ms from now, with what is left of the tree
+    // (empty: nothing). A second call only adds at_once; its `finished` is not called.
+    void exit(const std::string& reason, bool at_once,
+              std::function<void(std::string left)> finished = {});
 
     // Called after each step that changed the status.
     void on_change(std::function<void()> changed) { changed_ = std::move(changed); }
@@ -146,7 +150,7 @@ class Service {
     bool answering_ = false;
     bool watching_ = false;
     bool exit_asked_ = false;
-    bool port_closed_ = false;  // the session is over; nobody answers any more
+    bool port_closed_ = false;    // the session is over; nobody answers any more
     bool exit_pending_ = false;   // an exit waits for the last line of stderr
     bool empty_pending_ = false;  // the tree was empty meanwhile
     std::vector<Waiter> waiters_;

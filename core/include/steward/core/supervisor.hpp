@@ -25,7 +25,8 @@ struct SupervisorOptions {
 
 class Supervisor {
   public:
-    // `loop` runs everything; `files` is a second loop for what may block (the log thread's). Both outlive this.
+    // `loop` runs everything; `files` is a second loop for what may block (the log thread's). Both
+    // outlive this.
     Supervisor(Loop& loop, Loop& files, SupervisorOptions options);
     ~Supervisor();
     Supervisor(const Supervisor&) = delete;
@@ -34,15 +35,18 @@ class Supervisor {
     // Adds a service, stopped. `output` says where the app's output goes.
     Service& add(ServiceConfig config, StrategyChoice choice, OutputOptions output);
 
-    // Loads and configures the plugins of all services now; `done` comes with the first error. Without it the first start does so.
+    // Loads and configures the plugins of all services now; `done` comes with the first error.
+    // Without it the first start does so.
     void prepare_plugins(std::function<void(Status)> done);
 
     const std::vector<Service*>& services() const { return services_; }
     AppOutput& output(const Service& service);
     EventLog& events() { return events_; }
 
-    // Ends all services; `finished` comes once, with what is left of their trees (empty: nothing). Again: only adds `at_once`.
-    void exit(const std::string& reason, bool at_once, std::function<void(std::string left)> finished = {});
+    // Ends all services; `finished` comes once, with what is left of their trees (empty: nothing).
+    // Again: only adds `at_once`.
+    void exit(const std::string& reason, bool at_once,
+              std::function<void(std::string left)> finished = {});
 
   private:
     struct Entry;

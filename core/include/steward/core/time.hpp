@@ -1,7 +1,7 @@
 // Time inside the core: one monotonic clock, nanoseconds.
 //
-// Nothing here reads a clock: the current time always comes in from a Scheduler (scheduler.hpp), so that tests and the
-// simulation can run on a virtual one.
+// Nothing here reads a clock: the current time always comes in from a Scheduler (scheduler.hpp), so
+// that tests and the simulation can run on a virtual one.
 #pragma once
 #include <chrono>
 #include <cstdint>
