@@ -26,15 +26,14 @@ std::vector<Row> calls(const Workplace& place, const Settings& settings) {
     const auto port = free_port();
     // No periodic work in between: its notifications would be counted with the answers.
     McpClient steward(
-        place.steward_mcp(port, {"--health-interval", "60m", "--metrics-interval", "60m"}),
-        place.env());
+        place, place.steward_mcp(port, {"--health-interval", "60m", "--metrics-interval", "60m"}));
     steward.send(initialize_line() + initialized_line());
     wait_for_health(port, steward.started_at() + kPatience);
     sleep_ms(1200);  // The first metrics sample comes a second after the start.
     steward.send(status_call_line(9999));
     const auto answer = steward.receive_with("\"id\":9999", now_ns() + kPatience);
     // Its answers are as long as steward's.
-    McpClient echo({place.app("echo"), std::to_string(answer.size() + 1)}, place.env());
+    McpClient echo(place, {place.app("echo"), std::to_string(answer.size() + 1)});
 
     Samples echo_ms;
     Samples steward_ms;

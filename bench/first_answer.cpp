@@ -7,9 +7,9 @@ namespace {
 constexpr double kAimMs = 15;
 constexpr std::int64_t kPatience = 10'000'000'000;
 
-double measure(const std::vector<std::string>& argv, const std::vector<std::string>& env,
+double measure(const Workplace& place, const std::vector<std::string>& argv,
                const std::string& request) {
-    McpClient server(argv, env);
+    McpClient server(place, argv);
     server.send(request);
     server.receive_with("\"id\":0", now_ns() + kPatience);
     const double took = ms_between(server.started_at(), now_ns());
@@ -27,10 +27,10 @@ std::vector<Row> first_answer(const Workplace& place, const Settings& settings) 
     for (int round = -2; round < settings.rounds_or(60); ++round) {
         const auto argv = place.steward_mcp(free_port());
         const double took[] = {
-            measure({place.app("echo")}, place.env(), initialize_line()),
-            measure(argv, place.env(), discover_line()),
+            measure(place, {place.app("echo")}, initialize_line()),
+            measure(place, argv, discover_line()),
             // Last: the web app that it starts is gone before the next one is measured.
-            measure(argv, place.env(), initialize_line())};
+            measure(place, argv, initialize_line())};
         if (round >= 0) {  // The first ones warm up.
             bare.add(took[0]);
             discover.add(took[1]);

@@ -19,7 +19,7 @@ double measure_bare(const Workplace& place) {
 
 double measure_steward(const Workplace& place) {
     const auto port = free_port();
-    McpClient server(place.steward_mcp(port), place.env());
+    McpClient server(place, place.steward_mcp(port));
     server.send(initialize_line() + initialized_line());
     wait_for_health(port, server.started_at() + kPatience);
     const double took = ms_between(server.started_at(), now_ns());

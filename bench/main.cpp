@@ -65,6 +65,25 @@ bool parse(int argc, char* argv[], Request& request) {
     return true;
 }
 
+// Adds the rows; false if it could not be measured.
+bool run(const Bench& bench, const Settings& settings, std::vector<Row>& rows) {
+    try {
+        const Workplace place;
+        try {
+            for (auto& row : bench.run(place, settings)) {
+                rows.push_back(std::move(row));
+            }
+            return true;
+        } catch (const std::exception& error) {
+            std::fprintf(stderr, "steward-bench: %s: %s\n%s", bench.name, error.what(),
+                         place.log_end().c_str());
+        }
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "steward-bench: %s: %s\n", bench.name, error.what());
+    }
+    return false;
+}
+
 }  // namespace
 
 int main(int argc, char* argv[]) {
@@ -77,15 +96,7 @@ int main(int argc, char* argv[]) {
     int failed = 0;
     std::vector<Row> rows;
     for (const auto* bench : request.benches) {
-        try {
-            const Workplace place;
-            for (auto& row : bench->run(place, request.settings)) {
-                rows.push_back(std::move(row));
-            }
-        } catch (const std::exception& error) {
-            std::fprintf(stderr, "steward-bench: %s: %s\n", bench->name, error.what());
-            ++failed;
-        }
+        failed += run(*bench, request.settings, rows) ? 0 : 1;
     }
     steward::bench::print_table(rows);
     // A missed aim is a finding, not a failure.

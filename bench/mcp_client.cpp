@@ -40,15 +40,15 @@ std::string status_call_line(int id) {
            "\n";
 }
 
-McpClient::McpClient(const std::vector<std::string>& argv, const std::vector<std::string>& env) {
+McpClient::McpClient(const Workplace& place, const std::vector<std::string>& argv) {
     auto input = make_pipe();
     auto output = make_pipe();
     Plan plan;
     plan.argv = argv;
-    plan.env = env;
+    plan.env = place.env();
     plan.in = input.read.get();
     plan.out = output.write.get();
-    plan.err = STDERR_FILENO;
+    plan.err = place.log();
     started_at_ = now_ns();
     process_ = Process(plan);
     in_ = std::move(input.write);

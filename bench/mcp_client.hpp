@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "process.hpp"
+#include "workplace.hpp"
 
 namespace steward::bench {
 
@@ -17,7 +17,7 @@ std::string status_call_line(int id);
 // A started server. What goes wrong is a std::runtime_error.
 class McpClient {
   public:
-    McpClient(const std::vector<std::string>& argv, const std::vector<std::string>& env);
+    McpClient(const Workplace& place, const std::vector<std::string>& argv);
 
     [[nodiscard]] pid_t pid() const { return process_.pid(); }
     // When the start was asked for.

@@ -73,10 +73,10 @@ std::vector<Row> memory(const Workplace& place, const Settings& settings) {
     for (int round = 0; round < settings.rounds_or(5); ++round) {
         const auto port = free_port();
         // Short intervals, so that every periodic part has run many times after a second.
-        McpClient server(
-            place.steward_mcp(port, {"--health-interval", "100ms", "--metrics-interval", "100ms"}),
-            place.env());
+        McpClient server(place, place.steward_mcp(port, {"--health-interval", "100ms",
+                                                         "--metrics-interval", "100ms"}));
         server.send(initialize_line() + initialized_line());
+        server.receive_with("\"id\":0", server.started_at() + kPatience);
         wait_for_health(port, server.started_at() + kPatience);
         sleep_ms(1500);
         const auto guardian = find_guardian(server.pid());

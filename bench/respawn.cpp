@@ -66,16 +66,16 @@ std::vector<Row> respawn(const Workplace& place, const Settings& settings) {
     Plan plan;
     plan.argv = {place.app("respawner"), place.app("start_reporter"), bare_reports.path()};
     plan.env = place.env();
-    plan.err = STDERR_FILENO;
+    plan.err = place.log();
     const Process bare(plan);
     // stable_ms=0: each instance has been healthy (it lives), so each failure begins a new series
     // and no budget runs out.
     McpClient steward(
+        place,
         place.steward_mcp(free_port(), {"--health", "none", "--set", "restart_backoff.base_ms=0",
                                         "--set", "restart_backoff.stable_ms=0", "--set",
                                         "restart_backoff.max_restarts=200", "--",
-                                        place.app("start_reporter"), steward_reports.path()}),
-        place.env());
+                                        place.app("start_reporter"), steward_reports.path()}));
     steward.send(initialize_line() + initialized_line());
     bare_reports.next();
     steward_reports.next();

@@ -1,9 +1,12 @@
 #include "workplace.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <stdexcept>
 #include <string_view>
 
@@ -23,6 +26,7 @@ Workplace::Workplace() {
     }
     folder_ = pattern;
     fs::create_directory(file("home"));
+    log_.reset(open(file("stderr").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
     const char* const path = std::getenv("PATH");
     env_ = {std::string("PATH=") + (path != nullptr ? path : "/usr/bin:/bin"),
             "HOME=" + file("home"),
@@ -36,6 +40,13 @@ Workplace::Workplace() {
 Workplace::~Workplace() {
     std::error_code ignored;
     fs::remove_all(folder_, ignored);
+}
+
+std::string Workplace::log_end() const {
+    constexpr std::size_t kBytes = 1000;
+    std::ifstream in(file("stderr"));
+    const std::string all((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+    return all.size() > kBytes ? all.substr(all.size() - kBytes) : all;
 }
 
 std::vector<std::string> Workplace::steward_mcp(std::uint16_t port,
@@ -68,6 +79,7 @@ Plan Workplace::bare_flask(const Listener& listener) const {
     plan.env = env_;
     plan.env.emplace_back("PYTHONUTF8=1");
     plan.env.emplace_back("PYTHONUNBUFFERED=1");
+    plan.err = log_.get();
     plan.listener = listener.socket.get();
     return plan;
 }

@@ -21,6 +21,10 @@ class Workplace {
         return build_ + "/bench/" + name;
     }
     [[nodiscard]] std::string file(const std::string& name) const { return folder_ + "/" + name; }
+    // Where what is started writes its standard error.
+    [[nodiscard]] int log() const { return log_.get(); }
+    // The end of that, for somebody who wants to know what went wrong.
+    [[nodiscard]] std::string log_end() const;
     // The environment of everything that is started: what an AI tool passes on, with folders of its
     // own, and Python's byte code kept out of the source folder.
     [[nodiscard]] const std::vector<std::string>& env() const { return env_; }
@@ -34,6 +38,7 @@ class Workplace {
     std::string build_;
     std::string folder_;
     std::vector<std::string> env_;
+    Fd log_;
 };
 
 }  // namespace steward::bench

@@ -1,63 +1,55 @@
 /* echo [BYTES]: the least that can be called an MCP server. Answers each line on stdin with one on
- * stdout: the same line, or with BYTES always the same one of that many bytes, newline included.
- * Ends at the end of stdin. */
+ * stdout, each with a write of its own: the same line, or with BYTES always the same one of that
+ * many bytes, newline included. Ends at the end of stdin. Lines longer than its buffer end it. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { kInput = 64 * 1024, kOutput = 256 * 1024 };
+enum { kBuffer = 256 * 1024 };
 
-static char input[kInput];
-static char output[kOutput];
-static size_t filled;
+static char input[kBuffer];
+static char answer[kBuffer];
 
-static void flush(void) {
-    for (size_t at = 0; at < filled;) {
-        ssize_t count = write(STDOUT_FILENO, output + at, filled - at);
+static void put(const char* bytes, size_t size) {
+    while (size > 0) {
+        ssize_t count = write(STDOUT_FILENO, bytes, size);
         if (count < 0 && errno != EINTR) {
             _exit(1);
         }
-        at += count > 0 ? (size_t)count : 0;
+        bytes += count > 0 ? count : 0;
+        size -= count > 0 ? (size_t)count : 0;
     }
-    filled = 0;
-}
-
-static void put(const char* bytes, size_t count) {
-    if (filled + count > kOutput) {
-        flush();
-    }
-    memcpy(output + filled, bytes, count);
-    filled += count;
 }
 
 int main(int argc, char* argv[]) {
-    static char answer[kOutput];
-    size_t size = argc > 1 ? strtoul(argv[1], NULL, 10) : 0;
-    if (size > kOutput) {
+    size_t answer_size = argc > 1 ? strtoul(argv[1], NULL, 10) : 0;
+    if (answer_size > kBuffer) {
         return 64;
     }
-    if (size > 0) {
-        memset(answer, 'x', size - 1);
-        answer[size - 1] = '\n';
+    if (answer_size > 0) {
+        memset(answer, 'x', answer_size - 1);
+        answer[answer_size - 1] = '\n';
     }
-    for (;;) {
-        ssize_t count = read(STDIN_FILENO, input, kInput);
+    size_t filled = 0;
+    while (filled < kBuffer) {
+        ssize_t count = read(STDIN_FILENO, input + filled, kBuffer - filled);
         if (count < 0 && errno == EINTR) {
             continue;
         }
         if (count <= 0) {
             return count == 0 ? 0 : 1;
         }
-        if (size == 0) {
-            put(input, (size_t)count);
-        } else {
-            const char* end = input + count;
-            for (const char* at = input; (at = memchr(at, '\n', (size_t)(end - at))) != NULL;
-                 ++at) {
-                put(answer, size);
-            }
+        filled += (size_t)count;
+        char* at = input;
+        const char* end = input + filled;
+        for (char* newline; (newline = memchr(at, '\n', (size_t)(end - at))) != NULL;
+             at = newline + 1) {
+            put(answer_size > 0 ? answer : at,
+                answer_size > 0 ? answer_size : (size_t)(newline + 1 - at));
         }
-        flush();
+        filled = (size_t)(end - at);
+        memmove(input, at, filled);
     }
+    return 1;
 }

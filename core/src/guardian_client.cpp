@@ -29,6 +29,19 @@ constexpr Duration kSweepEvery = std::chrono::milliseconds(2);
 constexpr Duration kCloseTime = std::chrono::milliseconds(60);
 constexpr std::size_t kMaxDescribed = 8;
 
+// What apps that know socket activation look for. Returns the index of LISTEN_PID, into which the
+// guardian writes the app's own pid.
+std::int32_t add_listen_variables(std::vector<std::pair<std::string, std::string>>& environment) {
+    std::erase_if(environment, [](const auto& variable) {
+        return variable.first == "LISTEN_FDS" || variable.first == "LISTEN_PID";
+    });
+    environment.emplace_back("LISTEN_FDS", "1");
+    const std::string slot = STEWARD_GUARDIAN_LISTEN_PID_SLOT;
+    const auto equals = slot.find('=');
+    environment.emplace_back(slot.substr(0, equals), slot.substr(equals + 1));
+    return static_cast<std::int32_t>(environment.size() - 1);
+}
+
 // Directory, arguments and environment in a sealed memfd, as protocol.h says.
 Result<UniqueFd> document(const SpawnRequest& request, std::size_t& size) {
     std::string data = request.directory;
@@ -110,9 +123,10 @@ struct GuardianClient::Impl : std::enable_shared_from_this<GuardianClient::Impl>
     bool send(steward_guardian_order& order, const int* fds, std::size_t fd_count);
     void order(std::uint16_t type);
     void expect_answer(std::uint64_t seq, Duration time);
+    void answered(std::uint64_t seq);
     void check_answers();
     bool receive();
-    void on_report(const steward_guardian_report& report, UniqueFd pidfd);
+    void on_report(const steward_guardian_report& report);
     void fail_spawn(std::string cause, int sys_errno, bool retryable);
 
     Scheduler& scheduler;
@@ -122,14 +136,14 @@ struct GuardianClient::Impl : std::enable_shared_from_this<GuardianClient::Impl>
     ChildProcess guardian;  // pid 0: none
     UniqueFd socket;
     std::uint64_t next_seq = 1;
+    std::uint64_t spawn_seq = 0;  // of the current generation's order
     std::map<std::uint64_t, TimePoint> unanswered;
     TimerId answer_timer = 0;
 
     // The current generation.
-    std::uint64_t generation = 0;
     bool tree = false;  // a spawn was ordered, and neither empty nor spawn_failed has been told
     pid_t app = 0;      // started and not yet told as exited
-    UniqueFd app_pidfd;
+    bool told_started = false;  // told, so what follows is exited and empty, never spawn_failed
     std::optional<SpawnFailed> exec_failed;
     std::string command;    // for error texts
     std::string directory;  // likewise
@@ -195,8 +209,9 @@ void GuardianClient::Impl::on_guardian_end() {
         std::exchange(gone, nullptr)();
         return;
     }
+    const std::string why = std::exchange(lost_why, {});
     if (tree) {
-        lose(lost_why.empty() ? "the guardian was killed" : lost_why);
+        lose(why.empty() ? "the guardian was killed" : why);
     }
 }
 
@@ -271,8 +286,7 @@ void GuardianClient::Impl::after_sweep() {
     if (exec_failed) {
         const auto failed = *std::exchange(exec_failed, std::nullopt);
         fail_spawn(failed.cause, failed.sys_errno, failed.retryable);
-    } else if (app_pidfd || generation == 0) {
-        app_pidfd.reset();
+    } else if (told_started) {
         tree = false;
         if (events.empty) {
             events.empty();
@@ -330,6 +344,15 @@ void GuardianClient::Impl::expect_answer(std::uint64_t seq, Duration time) {
     }
 }
 
+// The next order is waited for by its own deadline, not by what is left of a longer one.
+void GuardianClient::Impl::answered(std::uint64_t seq) {
+    unanswered.erase(seq);
+    if (unanswered.empty()) {
+        scheduler.disarm(answer_timer);
+        answer_timer = 0;
+    }
+}
+
 void GuardianClient::Impl::check_answers() {
     answer_timer = 0;
     if (guardian.pid == 0) {
@@ -380,7 +403,7 @@ bool GuardianClient::Impl::receive() {
         }
         return false;
     }
-    UniqueFd received;
+    UniqueFd received;  // STARTED brings a pidfd of the app; the guardian's word is enough
     for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
         if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
             int fd = -1;
@@ -389,26 +412,27 @@ bool GuardianClient::Impl::receive() {
         }
     }
     if (steward_guardian_report_valid(&report, static_cast<std::size_t>(n)) != 0) {
-        on_report(report, std::move(received));
+        on_report(report);
     }
     return true;
 }
 
-void GuardianClient::Impl::on_report(const steward_guardian_report& report, UniqueFd pidfd) {
+void GuardianClient::Impl::on_report(const steward_guardian_report& report) {
     switch (report.type) {
         case kStewardGuardianAck:
         case kStewardGuardianPong:
-            unanswered.erase(report.seq);
+            answered(report.seq);
             break;
         case kStewardGuardianRejected:
-            unanswered.erase(report.seq);
-            if (tree && app == 0 && !app_pidfd && !exec_failed && report.generation != generation) {
+            answered(report.seq);
+            // 0: it could not even read the order, so it is of another version.
+            if (tree && (report.seq == spawn_seq || report.seq == 0)) {
                 fail_spawn(rejection(report.detail), 0, /*retryable=*/true);
             }
             break;
         case kStewardGuardianStarted:
             app = report.pid;
-            app_pidfd = std::move(pidfd);
+            told_started = true;
             if (events.started) {
                 events.started(report.pid);
             }
@@ -435,7 +459,6 @@ void GuardianClient::Impl::on_report(const steward_guardian_report& report, Uniq
                 fail_spawn(failed.cause, failed.sys_errno, failed.retryable);
             } else if (tree) {
                 tree = false;
-                app_pidfd.reset();
                 if (events.empty) {
                     events.empty();
                 }
@@ -449,7 +472,6 @@ void GuardianClient::Impl::on_report(const steward_guardian_report& report, Uniq
 void GuardianClient::Impl::fail_spawn(std::string cause, int sys_errno, bool retryable) {
     tree = false;
     app = 0;
-    app_pidfd.reset();
     scheduler.post(
         [self = weak_from_this(), failed = SpawnFailed{std::move(cause), sys_errno, retryable}] {
             if (const auto impl = self.lock(); impl && impl->events.spawn_failed) {
@@ -475,12 +497,11 @@ void GuardianClient::listen(GuardianEvents events) {
 
 void GuardianClient::spawn(SpawnRequest request) {
     Impl& impl = *impl_;
-    impl.generation = request.generation;
     impl.command = request.argv.front();
     impl.directory = request.directory;
     impl.tree = true;
     impl.app = 0;
-    impl.app_pidfd.reset();
+    impl.told_started = false;
     impl.exec_failed.reset();
     Duration answer_time = kAnswerTime;
     if (impl.guardian.pid == 0) {
@@ -492,6 +513,9 @@ void GuardianClient::spawn(SpawnRequest request) {
     }
     steward_guardian_order order;
     steward_guardian_order_init(&order, kStewardGuardianSpawn, impl.next_seq++);
+    if (request.listener >= 0) {
+        order.listen_pid_index = add_listen_variables(request.environment);
+    }
     std::size_t size = 0;
     const auto doc = document(request, size);
     if (!doc) {
@@ -499,6 +523,7 @@ void GuardianClient::spawn(SpawnRequest request) {
         return;
     }
     order.generation = request.generation;
+    impl.spawn_seq = order.seq;
     order.argc = static_cast<std::uint32_t>(request.argv.size());
     order.envc = static_cast<std::uint32_t>(request.environment.size());
     order.document_size = size;
@@ -556,9 +581,15 @@ void GuardianClient::close(std::function<void()> gone) {
     impl.socket.reset();
     impl.close_timer =
         impl.scheduler.arm(impl.scheduler.now() + kCloseTime, [self = impl.weak_from_this()] {
-            if (const auto i = self.lock(); i && i->gone) {
-                std::exchange(i->gone, nullptr)();
+            const auto i = self.lock();
+            if (!i || !i->gone) {
+                return;
             }
+            if (!i->tree) {
+                // It has nothing to end and has not seen the socket's end: stopped, it would stay.
+                syscall(SYS_pidfd_send_signal, i->guardian.pidfd.get(), SIGKILL, nullptr, 0);
+            }
+            std::exchange(i->gone, nullptr)();
         });
 }
 

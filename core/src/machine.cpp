@@ -55,9 +55,9 @@ std::int64_t signed_of(std::uint64_t value) {
 
 // The interpreter says that the program itself is wrong: no restart mends that.
 bool names_broken_code(const std::string& line) {
-    constexpr std::array names{"SyntaxError", "IndentationError", "ImportError",
-                               "ModuleNotFoundError"};
-    return std::any_of(names.begin(), names.end(),
+    constexpr std::array kNames{"SyntaxError", "IndentationError", "ImportError",
+                                "ModuleNotFoundError"};
+    return std::any_of(kNames.begin(), kNames.end(),
                        [&](const char* name) { return line.find(name) != std::string::npos; });
 }
 

@@ -16,7 +16,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <set>
 #include <sstream>
 
 #include <Poco/Exception.h>
@@ -24,6 +23,7 @@
 #include <Poco/JSON/Object.h>
 #include <Poco/JSON/Parser.h>
 
+#include "steward/abi.h"
 #include "steward/core/machine.hpp"
 #include "steward/core/spawn.hpp"
 
@@ -34,8 +34,13 @@ namespace fs = std::filesystem;
 using Poco::JSON::Object;
 
 constexpr int kProbeTimeMs = 2000;  // for each file
+constexpr int kEndTimeMs = 500;
 constexpr std::size_t kMaxProbeOutput = 4 * 1024 * 1024;
-constexpr const char* kCacheFormat = "1";
+
+// An answer is good for the ABI that it was judged by.
+std::string cache_format() {
+    return "2/abi" + std::to_string(STEWARD_ABI_MAJOR) + "." + std::to_string(STEWARD_ABI_MINOR);
+}
 
 std::int64_t now_ms() {
     timespec ts{};
@@ -122,11 +127,7 @@ Object::Ptr json_of(const PluginInfo& info) {
     Object::Ptr plugin = new Object;
     Object::Ptr answer = new Object;
     answer->set("file", info.file);
-    answer->set("ok", info.error.empty());
-    if (!info.error.empty()) {
-        answer->set("error", info.error);
-        return answer;
-    }
+    answer->set("ok", true);
     plugin->set("id", info.id);
     plugin->set("name", info.name);
     plugin->set("vendor", info.vendor);
@@ -157,20 +158,118 @@ Object::Ptr parse_line(const std::string& line) {
     }
 }
 
+// How a prober ended.
+struct ProberRun {
+    bool loading = false;  // it was loading the file after those that it answered for
+    std::string end;       // "ended the process that loaded it (exit code 3)"
+};
+
+// Takes what the prober prints until it ends, prints too much or is silent for too long. It answers
+// for the files in their order, so a path that is no UTF-8 does no harm. True: it was silent.
+bool read_answers(int fd, std::size_t expected, std::vector<PluginInfo>& answers, bool& loading) {
+    std::string text;
+    std::array<char, 65536> buffer;
+    std::int64_t deadline = now_ms() + kProbeTimeMs;
+    for (;;) {
+        pollfd waiting{fd, POLLIN, 0};
+        const auto left = std::max<std::int64_t>(0, deadline - now_ms());
+        const int ready = ::poll(&waiting, 1, static_cast<int>(left));
+        if (ready < 0 && errno == EINTR) {
+            continue;
+        }
+        if (ready <= 0 || text.size() > kMaxProbeOutput) {
+            return true;
+        }
+        const ssize_t n = read(fd, buffer.data(), buffer.size());
+        if (n <= 0) {
+            return false;
+        }
+        text.append(buffer.data(), static_cast<std::size_t>(n));
+        for (auto end = text.find('\n'); end != std::string::npos; end = text.find('\n')) {
+            const auto line = parse_line(text.substr(0, end));
+            text.erase(0, end + 1);
+            if (!line || answers.size() == expected) {
+                continue;
+            }
+            loading = line->optValue<bool>("loading", false);
+            if (!loading) {
+                answers.push_back(info_from(line));
+            }
+            deadline = now_ms() + kProbeTimeMs;
+        }
+    }
+}
+
+ProberRun run_prober(const std::string& prober, const std::vector<std::string>& files,
+                     std::vector<PluginInfo>& answers) {
+    ProberRun run;
+    std::array<int, 2> ends{-1, -1};
+    if (pipe2(ends.data(), O_CLOEXEC) != 0) {
+        run.end = system_error("no pipe can be made").text;
+        return run;
+    }
+    const UniqueFd reader(ends[0]);
+    UniqueFd writer(ends[1]);
+    ProcessSpec spec;
+    spec.file = prober;
+    spec.argv = {"steward-plugin-probe"};
+    spec.argv.insert(spec.argv.end(), files.begin(), files.end());
+    spec.descriptors = {{-1, 0}, {writer.get(), 1}, {-1, 2}};
+    const auto child = spawn(spec);
+    if (!child) {
+        run.end = child.error().text;
+        return run;
+    }
+    writer.reset();
+    const bool silent = read_answers(reader.get(), files.size(), answers, run.loading);
+    pollfd end{child->pidfd.get(), POLLIN, 0};
+    if (!silent) {
+        (void)::poll(&end, 1, kEndTimeMs);  // Who closes its output is about to end by itself.
+    }
+    syscall(SYS_pidfd_send_signal, child->pidfd.get(), SIGKILL, nullptr, 0);
+    int status = 0;
+    (void)::poll(&end, 1, kProbeTimeMs);
+    (void)reap(*child, &status);
+    const bool killed = WIFSIGNALED(status);
+    const std::string how = describe_exit(killed, killed ? WTERMSIG(status) : WEXITSTATUS(status));
+    if (silent) {
+        run.end = run.loading ? "did not load within 2 s" : "steward-plugin-probe says nothing";
+    } else {
+        run.end =
+            (run.loading ? "ended the process that loaded it (" : "steward-plugin-probe ended (") +
+            how + ")";
+    }
+    return run;
+}
+
+// Absolute, without dots and without a slash at the end. A path that cannot be made so stays as it
+// is.
+std::string absolute_path(const std::string& path) {
+    std::error_code error;
+    const fs::path absolute = fs::absolute(path, error);
+    if (error) {
+        return path;
+    }
+    const fs::path normal = absolute.lexically_normal();
+    return (normal.has_filename() ? normal : normal.parent_path()).string();
+}
+
 }  // namespace
 
 bool PluginInfo::has(const std::string& interface) const {
     return std::find(interfaces.begin(), interfaces.end(), interface) != interfaces.end();
 }
 
-PluginCatalogue::PluginCatalogue(PluginPlaces places) : places_(std::move(places)) {}
+PluginCatalogue::PluginCatalogue(PluginPlaces places) : places_(std::move(places)) {
+    places_.own_folder = absolute_path(places_.own_folder);
+}
 
 std::vector<std::string> PluginCatalogue::files_of(const std::string& folder) const {
     std::vector<std::string> files;
     std::error_code error;
     for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
         if (!stem_id(it->path().string()).empty()) {
-            files.push_back(fs::absolute(it->path()).lexically_normal().string());
+            files.push_back(absolute_path(it->path().string()));
         }
     }
     std::sort(files.begin(), files.end());
@@ -203,11 +302,11 @@ std::vector<PluginInfo> PluginCatalogue::list() {
 Result<PluginInfo> PluginCatalogue::find(const std::string& name) {
     std::vector<std::pair<std::string, std::string>> files;
     if (name.find('/') != std::string::npos) {
-        files.emplace_back(fs::absolute(name).lexically_normal().string(), "given by path");
+        files.emplace_back(absolute_path(name), "given by path");
     } else {
         const std::string base = "steward_" + name + ".so";
         for (const auto& folder : places_.extra) {
-            const auto file = fs::absolute(fs::path(folder) / base).lexically_normal().string();
+            const auto file = absolute_path((fs::path(folder) / base).string());
             if (access(file.c_str(), F_OK) == 0) {
                 files.emplace_back(file, "--plugin-dir " + folder);
                 break;
@@ -236,6 +335,7 @@ Result<PluginInfo> PluginCatalogue::find(const std::string& name) {
 std::vector<PluginInfo> PluginCatalogue::examine(
     const std::vector<std::pair<std::string, std::string>>& files_and_origins) {
     load_cache();
+    examined_.clear();
     std::map<std::string, PluginInfo> answers;
     std::map<std::string, std::string> keys;
     std::vector<std::string> unknown;
@@ -243,8 +343,7 @@ std::vector<PluginInfo> PluginCatalogue::examine(
         PluginInfo info;
         info.file = file;
         struct stat status {};
-        const bool own =
-            fs::path(file).parent_path() == fs::path(places_.own_folder).lexically_normal();
+        const bool own = fs::path(file).parent_path() == places_.own_folder;
         if (stat(file.c_str(), &status) != 0) {
             info.error = system_error("cannot be read").text;
         } else if (!own) {
@@ -264,8 +363,11 @@ std::vector<PluginInfo> PluginCatalogue::examine(
     }
     probe(unknown, answers);
     for (const auto& file : unknown) {
-        known_[file] = {keys[file], answers[file]};
-        dirty_ = true;
+        // Not what says nothing about the file: a prober that could not be started.
+        if (examined_.count(file) != 0) {
+            known_[file] = {keys[file], answers[file]};
+            dirty_ = dirty_ || answers[file].error.empty();
+        }
     }
     std::vector<PluginInfo> out;
     for (const auto& [file, origin] : files_and_origins) {
@@ -277,89 +379,32 @@ std::vector<PluginInfo> PluginCatalogue::examine(
     return out;
 }
 
-// One prober for all files; the one that it dies or hangs on is named, and a new one goes on behind
-// it.
+// The one that the prober dies or hangs on is named, and a new prober goes on behind it.
 void PluginCatalogue::probe(std::vector<std::string> files,
                             std::map<std::string, PluginInfo>& answers) {
     while (!files.empty()) {
-        std::array<int, 2> ends{-1, -1};
-        if (pipe2(ends.data(), O_CLOEXEC) != 0) {
-            break;
+        std::vector<PluginInfo> got;
+        const ProberRun run = run_prober(places_.prober, files, got);
+        for (std::size_t i = 0; i < got.size(); ++i) {
+            answers[files[i]] = std::move(got[i]);
+            examined_.insert(files[i]);
         }
-        const UniqueFd reader(ends[0]);
-        UniqueFd writer(ends[1]);
-        ProcessSpec spec;
-        spec.file = places_.prober;
-        spec.argv = {"steward-plugin-probe"};
-        spec.argv.insert(spec.argv.end(), files.begin(), files.end());
-        spec.descriptors = {{-1, 0}, {writer.get(), 1}, {-1, 2}};
-        auto child = spawn(spec);
-        writer.reset();
-        if (!child) {
-            for (const auto& file : files) {
-                answers[file].error = child.error().text;
-            }
-            return;
-        }
-        std::string text;
-        std::string loading;
-        std::set<std::string> done;
-        bool timed_out = false;
-        std::int64_t deadline = now_ms() + kProbeTimeMs;
-        for (;;) {
-            pollfd waiting{reader.get(), POLLIN, 0};
-            const auto left = std::max<std::int64_t>(0, deadline - now_ms());
-            const int ready = ::poll(&waiting, 1, static_cast<int>(left));
-            if (ready < 0 && errno == EINTR) {
-                continue;
-            }
-            if (ready <= 0 || text.size() > kMaxProbeOutput) {
-                timed_out = true;
-                break;
-            }
-            std::array<char, 65536> buffer;
-            const ssize_t n = read(reader.get(), buffer.data(), buffer.size());
-            if (n <= 0) {
-                break;
-            }
-            text.append(buffer.data(), static_cast<std::size_t>(n));
-            for (std::size_t end = text.find('\n'); end != std::string::npos;
-                 end = text.find('\n')) {
-                const auto line = parse_line(text.substr(0, end));
-                text.erase(0, end + 1);
-                if (!line) {
-                    continue;
-                }
-                const auto file = line->optValue<std::string>("file", "");
-                if (line->optValue<bool>("loading", false)) {
-                    loading = file;
-                } else {
-                    answers[file] = info_from(line);
-                    done.insert(file);
-                    loading.clear();
-                }
-                deadline = now_ms() + kProbeTimeMs;
-            }
-        }
-        syscall(SYS_pidfd_send_signal, child->pidfd.get(), SIGKILL, nullptr, 0);
-        pollfd end{child->pidfd.get(), POLLIN, 0};
-        int status = 0;
-        (void)::poll(&end, 1, kProbeTimeMs);
-        (void)reap(*child, &status);
-        std::erase_if(files, [&](const std::string& file) { return done.count(file) != 0; });
+        files.erase(files.begin(), files.begin() + static_cast<std::ptrdiff_t>(got.size()));
         if (files.empty()) {
             return;
         }
-        const std::string culprit = loading.empty() ? files.front() : loading;
-        auto& info = answers[culprit];
-        info.file = culprit;
-        info.error = timed_out ? "did not load within 2 s: it runs code when it is loaded"
-                               : "ended the process that loaded it (" +
-                                     describe_exit(WIFSIGNALED(status), WIFSIGNALED(status)
-                                                                            ? WTERMSIG(status)
-                                                                            : WEXITSTATUS(status)) +
-                                     "): it runs code when it is loaded";
-        std::erase(files, culprit);
+        if (!run.loading && got.empty()) {
+            // No file is at fault, and another attempt would end like this one.
+            for (const auto& file : files) {
+                answers[file].error = "cannot be examined: " + run.end;
+            }
+            return;
+        }
+        if (run.loading) {
+            answers[files.front()].error = run.end + ": it runs code when it is loaded";
+            examined_.insert(files.front());
+            files.erase(files.begin());
+        }
     }
 }
 
@@ -372,12 +417,14 @@ void PluginCatalogue::load_cache() {
     std::string line;
     while (std::getline(file, line)) {
         const auto entry = parse_line(line);
-        if (!entry || entry->optValue<std::string>("format", "") != kCacheFormat) {
+        if (!entry || entry->optValue<std::string>("format", "") != cache_format()) {
             continue;
         }
         try {
             auto info = info_from(entry->getObject("answer"));
-            known_[info.file] = {entry->getValue<std::string>("key"), info};
+            if (info.error.empty()) {
+                known_[info.file] = {entry->getValue<std::string>("key"), info};
+            }
         } catch (const Poco::Exception&) {
             continue;
         }
@@ -396,9 +443,14 @@ void PluginCatalogue::save_cache() {
     {
         std::ofstream file(temporary, std::ios::trunc);
         for (const auto& [path, known] : known_) {
+            // Why a file was refused may lie outside of it: a library that is missing, a busy
+            // machine.
+            if (!known.info.error.empty() || access(path.c_str(), F_OK) != 0) {
+                continue;
+            }
             try {
                 Object entry;
-                entry.set("format", std::string(kCacheFormat));
+                entry.set("format", cache_format());
                 entry.set("key", known.key);
                 entry.set("answer", json_of(known.info));
                 entry.stringify(file);

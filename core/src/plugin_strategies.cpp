@@ -1,8 +1,12 @@
 #include "steward/core/plugin_strategies.hpp"
 
 #include <sys/random.h>
+#include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
+#include <cmath>
+#include <cstring>
 #include <optional>
 #include <utility>
 
@@ -13,6 +17,7 @@
 #include "steward/metrics.h"
 #include "steward/port.h"
 #include "steward/restart.h"
+#include "utf8.hpp"
 
 namespace steward::core {
 namespace {
@@ -30,6 +35,12 @@ constexpr std::size_t kMaxText = 4096;
 
 std::string str(steward_str s, std::size_t limit = kMaxText) {
     return s.ptr == nullptr ? std::string() : std::string(s.ptr, std::min(s.len, limit));
+}
+// A plugin's text as people and JSON can bear it.
+std::string clean(steward_str s, std::size_t limit = kMaxText) {
+    std::string out;
+    append_escaped(out, str(s, limit));
+    return out;
 }
 steward_str view(const std::string& s) {
     return {s.data(), s.size()};
@@ -50,18 +61,23 @@ struct TextSink {
     steward_sink sink{sizeof(steward_sink), 0, this, &TextSink::write};
     static steward_status write(void* ctx, const void* data, std::size_t len) {
         auto& self = *static_cast<TextSink*>(ctx);
-        if (self.text.size() + len > kMaxText) {
+        if (len > kMaxText - self.text.size()) {
             return STEWARD_E_EXHAUSTED;
         }
-        self.text.append(static_cast<const char*>(data), len);
-        return STEWARD_OK;
+        try {
+            self.text.append(static_cast<const char*>(data), len);
+            return STEWARD_OK;
+        } catch (...) {
+            return STEWARD_E_NOMEM;
+        }
     }
 };
 
 struct CallError {
     steward_error value{sizeof(steward_error), 0, {}};
     std::string text(steward_status status) const {
-        return value.text[0] != '\0' ? std::string(value.text) : "status " + std::to_string(status);
+        const std::size_t length = strnlen(value.text, sizeof value.text);
+        return length > 0 ? clean({value.text, length}) : "status " + std::to_string(status);
     }
 };
 
@@ -81,9 +97,16 @@ struct Slot {
 
 enum SlotIndex : std::size_t { kHealth, kRestart, kPort, kMetrics, kSlotCount };
 
+FileIdentity identity_of(const std::string& file) {
+    struct stat status {};
+    return stat(file.c_str(), &status) == 0 ? FileIdentity{status.st_dev, status.st_ino}
+                                            : FileIdentity{};
+}
+
 // What a slot is to be filled with; made on the files' thread.
 struct Plan {
     PluginInfo info;
+    FileIdentity identity{};
     std::string config;
     std::string error;
 };
@@ -131,9 +154,59 @@ Created create_instance(Library& library, const PluginInfo& info, const std::str
     if (const auto status =
             out.plugin->create(library.thread->host(), view(config), &out.instance, &error.value);
         status != STEWARD_OK) {
-        out.error = info.id + ": cannot be created: " + error.text(status);
+        out.instance = nullptr;
+        // A wrong setting is named as it is given: "health_http.path: must begin with a slash".
+        out.error = status == STEWARD_E_INVALID
+                        ? info.id + "." + error.text(status)
+                        : info.id + ": cannot be created: " + error.text(status);
     }
     return out;
+}
+
+// Those that the strategy may propose, without repetitions.
+std::vector<std::uint16_t> allowed_ports(const PortQuestion& question, const std::uint16_t* ports,
+                                         std::size_t count) {
+    std::vector<std::uint16_t> allowed;
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto port = ports[i];
+        if (port != 0 && port >= question.first && port <= question.last &&
+            !std::binary_search(question.excluded.begin(), question.excluded.end(), port) &&
+            std::find(allowed.begin(), allowed.end(), port) == allowed.end()) {
+            allowed.push_back(port);
+        }
+    }
+    return allowed;
+}
+
+bool is_metric_name(const std::string& name) {
+    const auto fits = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+    };
+    return !name.empty() && (name[0] < '0' || name[0] > '9') &&
+           std::all_of(name.begin(), name.end(), fits);
+}
+
+// A plugin's metric goes into the list unless it is none; called from inside the plugin.
+void take_metric(void* ud, const steward_metric* metric) {
+    try {
+        auto& out = *static_cast<std::vector<Metric>*>(ud);
+        if (metric == nullptr || out.size() >= kMaxMetrics || !std::isfinite(metric->value)) {
+            return;
+        }
+        Metric m{str(metric->name, 129),          clean(metric->help), clean(metric->unit, 32),
+                 metric->kind == STEWARD_COUNTER, metric->value,       {}};
+        if (m.name.size() > 128 || !is_metric_name(m.name)) {
+            return;
+        }
+        for (std::size_t i = 0; metric->labels != nullptr && i < metric->label_count && i < 16;
+             ++i) {
+            m.labels.emplace_back(clean(metric->labels[i].name, 128),
+                                  clean(metric->labels[i].value, 256));
+        }
+        out.push_back(std::move(m));
+    } catch (...) {
+        return;  // No memory: one series less.
+    }
 }
 
 }  // namespace
@@ -192,14 +265,16 @@ struct PluginStrategies::Impl : std::enable_shared_from_this<PluginStrategies::I
     void ask(Slot& slot, std::string call, Duration budget,
              std::function<std::optional<Answer>(std::string& why)> work,
              std::function<void(Answer)> answer,
-             std::function<Answer(const std::string& why)> fallback);
+             std::function<Answer(const std::string& why)> fallback,
+             std::function<void(const Answer&)> late = {});
     std::uint64_t open_question(Slot& slot, std::string call, Duration budget,
                                 std::function<void(const std::string&)> fallback);
     void check_question(std::uint64_t id);
     void check_quarantine(const std::shared_ptr<Library>& library, std::uint64_t number,
                           const std::string& call);
     void quarantine(Library& library, const std::string& call);
-    void answered(std::uint64_t id, const std::function<void()>& deliver);
+    bool answered(std::uint64_t id, const std::function<void()>& deliver);
+    void end();
     void give_up(std::uint64_t id, const std::string& why);
     std::string unusable(const Slot& slot) const;
     void probe_done(std::uint64_t token, ProbeAnswer answer);
@@ -213,6 +288,7 @@ struct PluginStrategies::Impl : std::enable_shared_from_this<PluginStrategies::I
     StrategyReport report;
     std::array<Slot, kSlotCount> slots;
 
+    bool ended = false;  // the strategies are gone: nobody is told anything any more
     bool preparing = false;
     bool prepared = false;
     std::size_t unfilled = 0;
@@ -235,7 +311,15 @@ void PluginStrategies::Impl::begin_prepare() {
     preparing = true;
     done_target = new DoneTarget{&scheduler, weak_from_this()};
     files.post([self = shared_from_this()] {
-        auto plans = self->plan();
+        std::vector<Plan> plans(kSlotCount);
+        try {
+            plans = self->plan();
+        } catch (const std::exception& e) {
+            plans = std::vector<Plan>(kSlotCount);
+            for (auto& plan : plans) {
+                plan.error = std::string("the plugins cannot be examined: ") + e.what();
+            }
+        }
         self->scheduler.post(
             [self, plans = std::move(plans)]() mutable { self->fill(std::move(plans)); });
     });
@@ -254,9 +338,10 @@ std::vector<Plan> PluginStrategies::Impl::plan() {
             } else if (!info->has(slot.interface)) {
                 plan.error = info->id + ": is no " + slot.kind + " strategy (it offers " +
                              (info->interfaces.empty() ? "nothing" : info->interfaces.front()) +
-                             ")";
+                             "); see `steward plugins`";
             } else {
                 plan.info = std::move(*info);
+                plan.identity = identity_of(plan.info.file);
                 const auto values = choice.settings.find(plan.info.id);
                 auto config = complete_settings(plan.info.id, plan.info.schema,
                                                 values == choice.settings.end()
@@ -289,6 +374,9 @@ std::vector<Plan> PluginStrategies::Impl::plan() {
 }
 
 void PluginStrategies::Impl::fill(std::vector<Plan> plans) {
+    if (ended) {
+        return;
+    }
     unfilled = kSlotCount;
     for (std::size_t index = 0; index < kSlotCount; ++index) {
         auto& slot = slots[index];
@@ -299,7 +387,7 @@ void PluginStrategies::Impl::fill(std::vector<Plan> plans) {
             filled(index, Created{plan.error, nullptr, nullptr, nullptr});
             continue;
         }
-        slot.library = libraries.impl().get(plan.info.file, plan.info.id);
+        slot.library = libraries.impl().get(plan.info.file, plan.identity, plan.info.id);
         slot.shown = plan.info.id + " " + plan.info.version;
         const auto library = slot.library;
         ask<Created>(
@@ -313,6 +401,14 @@ void PluginStrategies::Impl::fill(std::vector<Plan> plans) {
             },
             [id = plan.info.id](const std::string& why) {
                 return Created{id + ": cannot be created: " + why, nullptr, nullptr, nullptr};
+            },
+            [library](const Created& created) {
+                // Nobody waits for it any more.
+                if (created.instance != nullptr && library->thread && !library->quarantined) {
+                    library->thread->call([plugin = created.plugin, instance = created.instance] {
+                        plugin->destroy(instance);
+                    });
+                }
             });
     }
 }
@@ -381,7 +477,8 @@ template <class Answer>
 void PluginStrategies::Impl::ask(Slot& slot, std::string call, Duration budget,
                                  std::function<std::optional<Answer>(std::string& why)> work,
                                  std::function<void(Answer)> answer,
-                                 std::function<Answer(const std::string& why)> fallback) {
+                                 std::function<Answer(const std::string& why)> fallback,
+                                 std::function<void(const Answer&)> late) {
     if (const auto why = unusable(slot); !why.empty()) {
         scheduler.post([answer, fallback, why] { answer(fallback(why)); });
         return;
@@ -389,26 +486,50 @@ void PluginStrategies::Impl::ask(Slot& slot, std::string call, Duration budget,
     const auto id =
         open_question(slot, std::move(call), budget,
                       [answer, fallback](const std::string& why) { answer(fallback(why)); });
-    pending[id].number = slot.library->thread->call(
-        [self = weak_from_this(), &loop = scheduler, id, work = std::move(work), answer, fallback] {
-            std::string why;
-            const std::optional<Answer> result = work(why);
-            loop.post([self, id, result, why, answer, fallback] {
-                if (const auto impl = self.lock()) {
-                    impl->answered(id, [&] { answer(result ? *result : fallback(why)); });
-                }
-            });
+    pending[id].number = slot.library->thread->call([self = weak_from_this(), &loop = scheduler, id,
+                                                     shown = slot.shown, work = std::move(work),
+                                                     answer, fallback, late] {
+        std::string why;
+        std::optional<Answer> result;
+        try {
+            result = work(why);
+        } catch (...) {
+            why = "it threw an exception";
+        }
+        loop.post([self, id, result, why = shown + ": " + why, answer, fallback, late] {
+            const auto impl = self.lock();
+            const bool waited =
+                impl && impl->answered(id, [&] { answer(result ? *result : fallback(why)); });
+            if (!waited && result && late) {
+                late(*result);
+            }
         });
+    });
 }
 
-void PluginStrategies::Impl::answered(std::uint64_t id, const std::function<void()>& deliver) {
+// False: it comes late, the fallback has answered.
+bool PluginStrategies::Impl::answered(std::uint64_t id, const std::function<void()>& deliver) {
     const auto it = pending.find(id);
     if (it == pending.end()) {
-        return;  // Late: the fallback has answered.
+        return false;
     }
     scheduler.disarm(it->second.timer);
     pending.erase(it);
     deliver();
+    return true;
+}
+
+void PluginStrategies::Impl::end() {
+    ended = true;
+    report = nullptr;
+    queued.clear();
+    prepare_done.clear();
+    for (const auto& [id, question] : std::exchange(pending, {})) {
+        scheduler.disarm(question.timer);
+    }
+    for (const auto& [token, probe] : std::exchange(probes, {})) {
+        scheduler.disarm(probe.timer);
+    }
 }
 
 void PluginStrategies::Impl::give_up(std::uint64_t id, const std::string& why) {
@@ -460,7 +581,8 @@ void PluginStrategies::Impl::check_question(std::uint64_t id) {
 
 void PluginStrategies::Impl::check_quarantine(const std::shared_ptr<Library>& library,
                                               std::uint64_t number, const std::string& call) {
-    if (!library->quarantined && library->thread->running().number == number) {
+    // The libraries may be gone by now, if these strategies are.
+    if (library->thread && !library->quarantined && library->thread->running().number == number) {
         quarantine(*library, call);
     }
 }
@@ -490,12 +612,16 @@ void PluginStrategies::Impl::on_done(void* ud, steward_token token,
     try {
         const auto* const target = static_cast<DoneTarget*>(ud);
         ProbeAnswer answer;
-        answer.verdict = result->verdict == STEWARD_HEALTHY     ? Verdict::kHealthy
-                         : result->verdict == STEWARD_UNHEALTHY ? Verdict::kUnhealthy
-                                                                : Verdict::kUnknown;
-        answer.detail = str(result->detail);
-        if (STEWARD_HAS(result, instance_id)) {
-            answer.instance_id = str(result->instance_id, 256);
+        if (result == nullptr || !STEWARD_HAS(result, detail)) {
+            answer.detail = "the health strategy ended the probe without a result";
+        } else {
+            answer.verdict = result->verdict == STEWARD_HEALTHY     ? Verdict::kHealthy
+                             : result->verdict == STEWARD_UNHEALTHY ? Verdict::kUnhealthy
+                                                                    : Verdict::kUnknown;
+            answer.detail = clean(result->detail);
+            if (STEWARD_HAS(result, instance_id)) {
+                answer.instance_id = clean(result->instance_id, 256);
+            }
         }
         target->scheduler->post([weak = target->impl, token, answer = std::move(answer)] {
             if (const auto impl = weak.lock()) {
@@ -527,9 +653,7 @@ PluginStrategies::PluginStrategies(Scheduler& scheduler, Scheduler& files,
                                    std::move(report))) {}
 
 PluginStrategies::~PluginStrategies() {
-    impl_->queued.clear();
-    impl_->prepare_done.clear();
-    impl_->report = nullptr;
+    impl_->end();
     for (const auto& slot : impl_->slots) {
         if (slot.instance != nullptr && !slot.library->quarantined) {
             slot.library->thread->call(
@@ -586,14 +710,17 @@ void PluginStrategies::propose_ports(const PortQuestion& question,
             const auto status = functions->propose(instance, &request, ports.data(), ports.size(),
                                                    &count, &error.value);
             std::optional<PortProposal> proposal;
-            if (status == STEWARD_OK || status == STEWARD_E_EXHAUSTED) {
-                proposal = PortProposal{
-                    {ports.begin(),
-                     ports.begin() + static_cast<std::ptrdiff_t>(
-                                         status == STEWARD_OK ? std::min(count, ports.size()) : 0)},
-                    by};
-            } else {
+            if (status == STEWARD_E_EXHAUSTED) {
+                proposal = PortProposal{{}, by};
+            } else if (status != STEWARD_OK) {
                 why = error.text(status);
+            } else {
+                auto allowed = allowed_ports(question, ports.data(), std::min(count, ports.size()));
+                if (allowed.empty()) {
+                    why = "it proposed no port that is allowed";
+                } else {
+                    proposal = PortProposal{std::move(allowed), by};
+                }
             }
             return proposal;
         },
@@ -654,7 +781,7 @@ void PluginStrategies::decide_restart(const RestartQuestion& question,
                 constexpr std::array kActions{DecisionAction::kRestart, DecisionAction::kStayDown,
                                               DecisionAction::kGiveUp};
                 out = RestartAnswer{kActions[static_cast<std::size_t>(decision.action)],
-                                    Duration(decision.delay), sink.text};
+                                    Duration(decision.delay), clean(view(sink.text))};
             }
             return out;
         },
@@ -692,7 +819,7 @@ void PluginStrategies::probe(const ProbeQuestion& question,
     };
     impl.ask<Begun>(
         slot, "start", kDecisionTime,
-        [question, token, functions, instance = slot.instance,
+        [question, token, functions, instance = slot.instance, shown = slot.shown,
          target = impl.done_target](std::string&) {
             steward_health_request request{};
             request.size = sizeof request;
@@ -707,7 +834,7 @@ void PluginStrategies::probe(const ProbeQuestion& question,
             const auto status =
                 functions->start(instance, &request, &Impl::on_done, target, &error.value);
             return std::optional<Begun>(
-                Begun{status == STEWARD_OK ? std::string() : error.text(status)});
+                Begun{status == STEWARD_OK ? std::string() : shown + ": " + error.text(status)});
         },
         [self = impl_, token](const Begun& begun) {
             if (!begun.error.empty()) {
@@ -754,21 +881,9 @@ void PluginStrategies::sample(const MetricsQuestion& question,
             request.address = view(question.address);
             request.port = question.port;
             Metrics metrics;
-            const auto emit = [](void* ud, const steward_metric* metric) {
-                auto& out = *static_cast<Metrics*>(ud);
-                if (metric == nullptr || out.size() >= kMaxMetrics) {
-                    return;
-                }
-                Metric m{str(metric->name, 128),          str(metric->help), str(metric->unit, 32),
-                         metric->kind == STEWARD_COUNTER, metric->value,     {}};
-                for (std::size_t i = 0; i < metric->label_count && i < 16; ++i) {
-                    m.labels.emplace_back(str(metric->labels[i].name, 128),
-                                          str(metric->labels[i].value, 256));
-                }
-                out.push_back(std::move(m));
-            };
             CallError error;
-            const auto status = functions->sample(instance, &request, emit, &metrics, &error.value);
+            const auto status =
+                functions->sample(instance, &request, &take_metric, &metrics, &error.value);
             if (status != STEWARD_OK && status != STEWARD_E_TIMEOUT) {
                 why = error.text(status);
                 metrics.clear();

@@ -6,6 +6,8 @@
 
 #include <cstring>
 
+#include "utf8.hpp"
+
 namespace steward::core {
 namespace {
 
@@ -37,9 +39,10 @@ struct PluginThread::Callbacks {
     static void log(const steward_host* host, std::int32_t level, steward_str message) {
         try {
             auto& self = of(host);
-            if (self.log_ && message.ptr != nullptr && self.spend_log_token()) {
-                self.log_(level, self.id_ + ": " +
-                                     std::string(message.ptr, std::min(message.len, kMaxLogLine)));
+            if (self.log_ && message.ptr != nullptr && !self.abandoned_ && self.spend_log_token()) {
+                std::string line = self.id_ + ": ";
+                append_escaped(line, {message.ptr, std::min(message.len, kMaxLogLine)});
+                self.log_(level, std::move(line));
             }
         } catch (...) {
             return;  // A line that cannot be logged is lost.
@@ -168,6 +171,7 @@ PluginThread::~PluginThread() {
 
 void PluginThread::abandon(std::unique_ptr<PluginThread> thread) {
     thread->ending_ = true;
+    thread->abandoned_ = true;  // Whoever was to have its log lines may be gone.
     thread->loop_->stop();
     thread->thread_.detach();
     (void)thread.release();

@@ -59,6 +59,7 @@ class PluginThread {
     std::atomic<std::uint64_t> running_number_{0};
     std::atomic<std::int64_t> running_since_{0};
     std::atomic<bool> ending_{false};
+    std::atomic<bool> abandoned_{false};
     std::atomic<std::int64_t> log_tokens_{0};
     std::atomic<std::int64_t> log_refilled_{0};
     std::unordered_set<int> watched_;          // the plugin's thread alone

@@ -287,7 +287,10 @@ void PortResponder::finish(int listener, const PortAnswer& answer) {
     }
     set_nonblocking(listener, true);
     const TimePoint end = scheduler_.now() + kFinishLimit;
-    for (int i = 0; i < kFinishConnections && scheduler_.now() < end; ++i) {
+    for (int i = 0; i < kFinishConnections; ++i) {
+        if (i >= kFinishAtLeast && scheduler_.now() >= end) {
+            break;
+        }
         UniqueFd fd(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (!fd) {
             if (errno == EINTR || errno == ECONNABORTED) {

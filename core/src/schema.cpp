@@ -1,21 +1,24 @@
 // The one file that includes valijson: it takes a long time to compile.
 #include "steward/core/schema.hpp"
 
+#include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <sstream>
+#include <string_view>
 
 #include <Poco/Exception.h>
 #include <Poco/JSON/Array.h>
 #include <Poco/JSON/Parser.h>
 #include <Poco/JSON/Stringifier.h>
-#include <Poco/NumberParser.h>
 
 #include <valijson/adapters/poco_json_adapter.hpp>
 #include <valijson/schema.hpp>
 #include <valijson/schema_parser.hpp>
 #include <valijson/validation_results.hpp>
 #include <valijson/validator.hpp>
+
+#include "utf8.hpp"
 
 namespace steward::core {
 namespace {
@@ -26,6 +29,18 @@ using Poco::JSON::Object;
 constexpr int kMaxDepth = 32;
 constexpr std::size_t kMaxEcho = 80;
 
+// The beginning of what was given, for an error text.
+std::string echo(std::string_view text) {
+    const bool is_cut = text.size() > kMaxEcho;
+    std::string_view head = text.substr(0, kMaxEcho);
+    if (is_cut) {
+        head.remove_suffix(utf8_unfinished(head));
+    }
+    std::string out;
+    append_escaped(out, head);
+    return is_cut ? out + "…" : out;
+}
+
 std::string text_of(const Var& value) {
     std::ostringstream out;
     if (value.isString()) {
@@ -33,39 +48,57 @@ std::string text_of(const Var& value) {
     } else {
         Poco::JSON::Stringifier::stringify(value, out);
     }
-    std::string text = out.str();
-    if (text.size() > kMaxEcho) {
-        text.resize(kMaxEcho);
-        text += "…";
-    }
-    return text;
+    return echo(out.str());
 }
 
-// `$ref` to itself overflows the validator's stack, and so does std::regex with a long string.
-bool has_forbidden(const Var& node, int depth) {
+// The whole text is the number: no blanks, no separators, no other base.
+template <class Number>
+bool read_number(const std::string& text, Number& number) {
+    const char* const end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, number);
+    return error == std::errc{} && rest == end;
+}
+
+bool is_utf8(std::string_view text) {
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t length = utf8_sequence(text, at);
+        if (length == 0) {
+            return false;
+        }
+        at += length;
+    }
+    return true;
+}
+
+// Why the validator could not bear the schema of a stranger; empty: it can. `$ref` to itself
+// overflows its stack, and so does std::regex with a long string; it divides by a multipleOf of 0.
+std::string unbearable(const Var& node, int depth) {
+    constexpr const char* kForbidden = "the schema uses $ref or pattern, or is nested too deeply";
     if (depth > kMaxDepth) {
-        return true;
+        return kForbidden;
     }
     if (node.type() == typeid(Object::Ptr)) {
-        const auto object = node.extract<Object::Ptr>();
-        for (const auto& [key, value] : *object) {
+        for (const auto& [key, value] : *node.extract<Object::Ptr>()) {
             const bool is_text = value.isString();
             if ((key == "$ref" && is_text) || (key == "pattern" && is_text) ||
                 key == "patternProperties") {
-                return true;
+                return kForbidden;
             }
-            if (has_forbidden(value, depth + 1)) {
-                return true;
+            if (key == "multipleOf" && value.isNumeric() && !(value.convert<double>() > 0)) {
+                return "the schema's multipleOf must be > 0";
+            }
+            if (auto why = unbearable(value, depth + 1); !why.empty()) {
+                return why;
             }
         }
     } else if (node.type() == typeid(Poco::JSON::Array::Ptr)) {
         for (const auto& value : *node.extract<Poco::JSON::Array::Ptr>()) {
-            if (has_forbidden(value, depth + 1)) {
-                return true;
+            if (auto why = unbearable(value, depth + 1); !why.empty()) {
+                return why;
             }
         }
     }
-    return false;
+    return {};
 }
 
 std::string type_name(const std::string& type) {
@@ -142,7 +175,7 @@ std::string explain_object(const std::string& prefix, const Object::Ptr& schema,
     for (const auto& [key, member] : *value) {
         const bool known = properties && properties->has(key);
         if (!known && closed) {
-            return prefix + key.substr(0, kMaxEcho) + ": no such setting" +
+            return prefix + echo(key) + ": no such setting" +
                    (properties && properties->size() > 0 ? "; there is " + property_list(properties)
                                                          : "");
         }
@@ -164,10 +197,10 @@ std::string explain_object(const std::string& prefix, const Object::Ptr& schema,
 Result<Var> read_value(const std::string& name, const Object::Ptr& property,
                        const std::string& raw) {
     const std::string type = property->optValue<std::string>("type", "string");
-    const std::string must =
-        name + ": must be " + type_name(type) + " (got " + raw.substr(0, kMaxEcho) + ")";
+    const std::string must = name + ": must be " + type_name(type) + " (got " + echo(raw) + ")";
     if (type == "string") {
-        return Var(raw);
+        return is_utf8(raw) ? Result<Var>(Var(raw))
+                            : Error{name + ": must be UTF-8 (got " + echo(raw) + ")"};
     }
     if (type == "boolean") {
         if (raw == "true" || raw == "false") {
@@ -176,12 +209,11 @@ Result<Var> read_value(const std::string& name, const Object::Ptr& property,
         return Error{must};
     }
     Poco::Int64 integer = 0;
-    if (Poco::NumberParser::tryParse64(raw, integer)) {
+    if (read_number(raw, integer)) {
         return Var(integer);
     }
     double number = 0;
-    if (type == "number" && Poco::NumberParser::tryParseFloat(raw, number) &&
-        std::isfinite(number)) {
+    if (type == "number" && read_number(raw, number) && std::isfinite(number)) {
         return Var(number);
     }
     return Error{must};
@@ -216,8 +248,8 @@ Result<SchemaValidator> SchemaValidator::compile(const Object::Ptr& schema) {
     if (!schema) {
         return Error{"the schema is no object"};
     }
-    if (has_forbidden(Var(schema), 0)) {
-        return Error{"the schema uses $ref or pattern, or is nested too deeply"};
+    if (auto why = unbearable(Var(schema), 0); !why.empty()) {
+        return Error{std::move(why)};
     }
     try {
         auto impl = std::make_unique<Impl>();
@@ -274,7 +306,7 @@ Result<std::string> complete_settings(const std::string& id, const std::string& 
         for (const auto& [key, raw] : values) {
             if (!properties->has(key)) {
                 const std::string names = property_list(properties);
-                return Error{id + "." + key + ": no such setting; " +
+                return Error{id + "." + echo(key) + ": no such setting; " +
                              (names.empty() ? id + " has none" : "there is " + names)};
             }
             auto value = read_value(id + "." + key, properties->getObject(key), raw);

@@ -29,6 +29,7 @@ std::string hex(std::uint64_t value) {
 Service::Service(ServiceConfig config, ServiceParts parts)
     : config_(std::move(config)), parts_(std::move(parts)) {
     state_.since = parts_.scheduler.now();
+    state_.cause = config_.first_cause;
     parts_.guardian.listen({
         [this](std::int32_t pid) { feed(Spawned{pid}); },
         [this](SpawnFailed failed) { feed(std::move(failed)); },
@@ -324,6 +325,9 @@ void Service::perform_spawn(const Spawn& action) {
         request.argv.push_back(substituted(argument));
     }
     request.environment = config_.environment;
+    // Once: with two of a name, programs differ in which they take.
+    std::erase_if(request.environment,
+                  [](const auto& variable) { return variable.first == "STEWARD_INSTANCE"; });
     request.environment.emplace_back("STEWARD_INSTANCE", instance_id_);
     request.directory = config_.directory;
     if (config_.machine.port_mode == PortMode::kHandOver) {

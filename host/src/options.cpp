@@ -102,8 +102,9 @@ class Flags {
 
 void Flags::plugin_dirs() {
     Options& o = o_;  // The flags outlive this object.
-    list("--plugin-dir", "Another folder with plugins, searched first (repeatable)", "DIR",
-         [&o](const std::string& value) {
+    list("--plugin-dir",
+         "Another folder with plugins, searched before the one next to the program (repeatable)",
+         "DIR", [&o](const std::string& value) {
              std::error_code error;
              if (!std::filesystem::is_directory(value, error)) {
                  throw UsageError{fmt::format(

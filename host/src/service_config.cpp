@@ -79,6 +79,9 @@ core::ServiceConfig service_config(const Options& options, const Paths& paths) {
     config.base_port = options.port;
     config.port_tries = options.port_tries;
     config.environment = app_environment(options);
+    if (options.command == Command::kMcp) {
+        config.first_cause = "waiting for a client";
+    }
     auto& machine = config.machine;
     if (options.app_command.empty()) {
         config.argv = {choose_python(options),

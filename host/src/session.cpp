@@ -74,6 +74,7 @@ struct Session::Impl {
     void begin_end(const std::string& reason, bool at_once);
     void finished(const std::string& left);
     void leave();
+    bool watched() const;
     void changed();
     StatusSource status_source();
 
@@ -98,6 +99,7 @@ struct Session::Impl {
     std::optional<StateFolder> folder;
     std::string log_file;
     std::unique_ptr<StatusSocket> socket;
+    std::uint64_t last_published = 0;  // of the app's output lines
     std::function<void()> change_hook;
     std::function<void(std::function<void()>)> last;
 
@@ -120,8 +122,9 @@ Session::Impl::Impl(Setup s)
     core::OutputOptions output;
     output.on_lines = [this](const std::vector<core::OutputLine>& lines) {
         loop.post([this, lines] {
-            if (socket) {
-                for (const auto& line : lines) {
+            for (const auto& line : lines) {
+                last_published = line.sequence;
+                if (watched()) {
                     socket->publish_log(output_line(line));
                 }
             }
@@ -132,7 +135,7 @@ Session::Impl::Impl(Setup s)
     service->on_change([this] { changed(); });
     supervisor.events().subscribe([this](const core::Event& event) {
         writer.write(event);
-        if (socket) {
+        if (watched()) {
             socket->publish_event(mcp::to_json(*event_object(event)));
         }
     });
@@ -293,15 +296,24 @@ StatusSource Session::Impl::status_source() {
     source.log_lines = [this](std::size_t count) {
         std::vector<std::string> lines;
         for (const auto& line : supervisor.output(*service).tail(count)) {
-            lines.push_back(output_line(line));
+            // Newer ones are on their way to the followers: nobody gets a line twice.
+            if (line.sequence <= last_published) {
+                lines.push_back(output_line(line));
+            }
         }
         return lines;
     };
     return source;
 }
 
+// Making the JSON takes longer than a step of the state machine, and stands between a crash and the
+// next start: only for somebody who reads it.
+bool Session::Impl::watched() const {
+    return socket && socket->clients() > 0;
+}
+
 void Session::Impl::changed() {
-    if (socket) {
+    if (watched()) {
         socket->publish_status(mcp::to_json(*status_object(service->status(), log_file)));
     }
     if (change_hook) {

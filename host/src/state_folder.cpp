@@ -169,8 +169,11 @@ void look_at_age(Found& found, const struct stat& folder) {
     }
 }
 
-// The user's own folders whose name without the prefix is a server's.
-std::vector<Found> look(const std::string& base, std::string_view prefix) {
+// The user's own folders whose name without the prefix is a server's, and that were last written
+// before then. The locks of others are not even looked at: a look holds the lock for a moment, and
+// a server that is just starting may be about to take it.
+std::vector<Found> look(const std::string& base, std::string_view prefix,
+                        system_clock::time_point before = system_clock::time_point::max()) {
     std::vector<Found> all;
     // Unlike those in it, the base itself may be a link.
     const Dir dir(::opendir(base.c_str()));
@@ -187,8 +190,11 @@ std::vector<Found> look(const std::string& base, std::string_view prefix) {
             info.st_uid != ::geteuid()) {
             continue;
         }
-        found.lock = look_at_lock(found);
         look_at_age(found, info);
+        if (found.written >= before) {
+            continue;
+        }
+        found.lock = look_at_lock(found);
         all.push_back(std::move(found));
     }
     return all;
@@ -200,9 +206,8 @@ void remove_folder(const std::string& folder) {
 }
 
 void remove_unfinished(const std::string& base) {
-    const auto before = system_clock::now() - kUnfinishedFor;
-    for (const Found& found : look(base, kNewPrefix)) {
-        if (found.lock != Lock::kHeld && found.written < before) {
+    for (const Found& found : look(base, kNewPrefix, system_clock::now() - kUnfinishedFor)) {
+        if (found.lock != Lock::kHeld) {
             remove_folder(base + "/" + found.name);
         }
     }
@@ -252,8 +257,9 @@ core::Result<StateFolder> StateFolder::create(const std::string& wanted) {
         }
         failure = errno;
         remove_folder(unfinished);
-        // Taken for an unfinished one after a long sleep (ENOENT), or the name is taken: once more.
-        if (failure != ENOENT && failure != EEXIST && failure != ENOTEMPTY) {
+        // Taken for a left-over after a long sleep, or the name is taken: once more.
+        const bool raced = failure == ENOENT || failure == EWOULDBLOCK;
+        if (!raced && failure != EEXIST && failure != ENOTEMPTY) {
             break;
         }
     }

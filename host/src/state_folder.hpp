@@ -1,26 +1,26 @@
 // StateFolder: the folder of one running server, below $XDG_STATE_HOME/steward (default
 // ~/.local/state/steward).
 //
-//   <base>/20261122T102233Z-4711-9f3c/    start (UTC), pid, four random hex digits; 0700
-//       lock                              flock'ed for as long as the server lives; the kernel
-//       releases it status.sock, logs, …              whatever the server puts there
+//   <base>/20261122T102233Z-4711-9f3c/    start (UTC), pid, four random hex digits; mode 0700
+//       lock                              flock'ed as long as the server lives; kernel-released
+//       status.sock, logs, …              whatever the server puts there
 //
 // Whether a server lives is decided by its lock alone, never by the pid in the name. How starting,
 // cleaning and looking keep out of each other's way without a common lock:
 //   - A folder is made as `.new-<name>`, its lock taken, and only then renamed to `<name>`. So a
-//   folder under its final name
-//     whose lock is free is dead, and no dead folder ever becomes a living one again.
-//   - Looking and cleaning try a *shared* lock: they never take one another for a living server,
-//   and cannot make a starting
-//     server fail, as they look at final names alone.
-//   - A `.new-` folder is what a server left that died within the few system calls in between; it
-//   is removed an hour later.
-//     A server that slept for that long in between notices and begins anew.
+//     folder with a final name and a free lock is dead, and no dead one ever lives again.
+//   - Looking and cleaning try a *shared* lock: they never take one another for a living server. As
+//     they try it on final names alone, they cannot make a starting server fail.
+//   - A `.new-` folder an hour old was left by a server that died within the few system calls in
+//     between, and is removed. A server that slept for that long in between begins anew.
 //
 // Any thread; the functions read and write the disk.
 #pragma once
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "steward/core/result.hpp"

@@ -221,6 +221,10 @@ Interruption::Interruption() {
 }
 
 Interruption::~Interruption() {
+    // What has come meanwhile has been answered by the command's end, and must not strike when the
+    // mask is lifted.
+    while (take() != 0) {
+    }
     ::sigaction(SIGPIPE, &pipe_before_, nullptr);
     pthread_sigmask(SIG_SETMASK, &before_, nullptr);
 }

@@ -4,12 +4,11 @@
 // The format, for people and other programs (docs/status-socket.md says more): a stream socket; the
 // client sends one JSON object on one line, the server answers with JSON objects, one per line,
 // each with exactly one member and no space before the member's value.
-//   {"want":"status"}                             {"status":{…}}
-//   {"want":"events","count":20}                  {"event":{…}}   at most so many, oldest first;
-//   count is 200 by default
-//   {"want":"logs","count":20}                    {"log":"text"}  likewise
-//   "follow":true in any of them                  the same, then what comes, until one side ends
-//   the connection anything else, or a refusal                   {"error":"text"}, then the end
+//   {"want":"status"}              {"status":{…}}
+//   {"want":"events","count":20}   {"event":{…}}   the last ones, oldest first; 200 by default
+//   {"want":"logs","count":20}     {"log":"text"}  likewise
+//   "follow":true in any of them   the same, then what comes, until a side ends the connection
+//   what cannot be served          {"error":"text"}, then the end
 // Without `follow` the server ends the connection after its answer.
 //
 // Only the user who runs the server, and root, are served (SO_PEERCRED); others find the connection
@@ -21,6 +20,7 @@
 // outlive the object.
 #pragma once
 #include <sys/socket.h>
+#include <sys/types.h>
 #include <sys/un.h>
 
 #include <cstddef>

@@ -87,7 +87,8 @@ void MachineInvariants::take_input(const Input& input, TimePoint now) {
             restart_question_.reset();
             allowed_from_.reset();
             if (decided->action == DecisionAction::kRestart) {
-                allowed_from_ = asked_at_ + std::max(decided->delay, Duration{});
+                allowed_from_ = asked_at_ + std::clamp(decided->delay, Duration{},
+                                                       Duration(std::chrono::hours(24)));
             }
         }
     } else if (const auto* found = std::get_if<PortFound>(&input)) {

@@ -22,7 +22,6 @@
 #include <stdexcept>
 #include <thread>
 
-
 namespace steward::tests {
 namespace {
 
@@ -37,7 +36,8 @@ int remaining_ms(Clock::time_point end) {
 }
 
 // What the child does between fork and exec: async-signal-safe calls only.
-[[noreturn]] void become_steward(const StewardStart& start, const int (&fds)[3], char* const* argv, char* const* env) {
+[[noreturn]] void become_steward(const StewardStart& start, const int (&fds)[3], char* const* argv,
+                                 char* const* env) {
     if (start.own_session) {
         setsid();
     }
@@ -74,7 +74,8 @@ int remaining_ms(Clock::time_point end) {
 }
 
 // Starts steward, tells its pid, lives until it is killed or the test program ends.
-[[noreturn]] void be_parent(const StewardStart& start, const int (&fds)[3], char* const* argv, char* const* env, int tell) {
+[[noreturn]] void be_parent(const StewardStart& start, const int (&fds)[3], char* const* argv,
+                            char* const* env, int tell) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     const pid_t pid = fork();
     if (pid == 0) {
@@ -117,8 +118,9 @@ StewardProcess::StewardProcess(const Sandbox& sandbox, StewardStart start) : san
         argv.push_back(start.command);
     }
     if (start.defaults) {
-        port_ = free_port();
-        argv.insert(argv.end(), {"--data-dir", sandbox.data_dir(), "--port", std::to_string(port_)});
+        port_ = start.port == 0 ? free_port() : start.port;
+        argv.insert(argv.end(),
+                    {"--data-dir", sandbox.data_dir(), "--port", std::to_string(port_)});
     }
     argv.insert(argv.end(), start.args.begin(), start.args.end());
     if (!start.app.empty()) {
@@ -179,7 +181,8 @@ StewardProcess::~StewardProcess() {
         ::kill(pid_, SIGKILL);
     }
     kill_parent();
-    // The guardian empties its tree within milliseconds; whoever is still there after a second is killed one by one.
+    // The guardian empties its tree within milliseconds; whoever is still there after a second is
+    // killed one by one.
     const auto gone = [this] {
         if (!reaped_) {
             reaped_ = waitpid(pid_, nullptr, WNOHANG) != 0;
@@ -211,7 +214,9 @@ void StewardProcess::send_raw(std::string_view bytes) {
     }
 }
 
-void StewardProcess::send(std::string_view line) { send_raw(std::string(line) + "\n"); }
+void StewardProcess::send(std::string_view line) {
+    send_raw(std::string(line) + "\n");
+}
 
 void StewardProcess::close_stdin() {
     if (in_ >= 0) {
@@ -225,7 +230,9 @@ void StewardProcess::close_stdout() {
     }
 }
 
-int StewardProcess::duplicate_stdin() const { return fcntl(in_, F_DUPFD_CLOEXEC, 3); }
+int StewardProcess::duplicate_stdin() const {
+    return fcntl(in_, F_DUPFD_CLOEXEC, 3);
+}
 
 bool StewardProcess::read_some(int& fd, std::string& into) {
     char buffer[65536];
@@ -287,21 +294,25 @@ void StewardProcess::give_up(const std::string& what) {
     }
     text += "\nstderr: " + errors_ + "\nevents:";
     for (const auto& event : sandbox_.events()) {
-        text += "\n  " + text_at(event, "ts") + " " + text_at(event, "event") + " " + text_at(event, "generation") + ": " +
-                text_at(event, "cause") + text_at(event, "text");
+        text += "\n  " + text_at(event, "ts") + " " + text_at(event, "event") + " " +
+                text_at(event, "generation") + ": " + text_at(event, "cause") +
+                text_at(event, "text");
     }
     throw std::runtime_error(text);
 }
 
 // ---- JSON-RPC
 
-std::string StewardProcess::request_text(int id, const std::string& method, const std::string& params) const {
+std::string StewardProcess::request_text(int id, const std::string& method,
+                                         const std::string& params) const {
     std::string with_meta = params;
     if (modern_) {
         const bool empty = params.find('"') == std::string::npos;
-        with_meta = std::string("{") + kModernMeta + (empty ? "" : ",") + params.substr(params.find('{') + 1);
+        with_meta = std::string("{") + kModernMeta + (empty ? "" : ",") +
+                    params.substr(params.find('{') + 1);
     }
-    return R"({"jsonrpc":"2.0","id":)" + std::to_string(id) + R"(,"method":")" + method + R"(","params":)" + with_meta + "}";
+    return R"({"jsonrpc":"2.0","id":)" + std::to_string(id) + R"(,"method":")" + method +
+           R"(","params":)" + with_meta + "}";
 }
 
 int StewardProcess::request(const std::string& method, const std::string& params) {
@@ -327,7 +338,8 @@ Json StewardProcess::answer(int id, Milliseconds limit) {
             return it->second;
         }
         if (Clock::now() >= end) {
-            give_up("no answer to request " + std::to_string(id) + " within " + std::to_string(limit.count()) + " ms");
+            give_up("no answer to request " + std::to_string(id) + " within " +
+                    std::to_string(limit.count()) + " ms");
         }
         if (out_ < 0) {
             give_up("stdout ended before the answer to request " + std::to_string(id));
@@ -336,7 +348,8 @@ Json StewardProcess::answer(int id, Milliseconds limit) {
     }
 }
 
-Json StewardProcess::call(const std::string& method, const std::string& params, Milliseconds limit) {
+Json StewardProcess::call(const std::string& method, const std::string& params,
+                          Milliseconds limit) {
     return answer(request(method, params), limit);
 }
 
@@ -344,7 +357,8 @@ int StewardProcess::request_tool(const std::string& name, const std::string& arg
     return request("tools/call", R"({"name":")" + name + R"(","arguments":)" + arguments + "}");
 }
 
-Json StewardProcess::tool(const std::string& name, const std::string& arguments, Milliseconds limit) {
+Json StewardProcess::tool(const std::string& name, const std::string& arguments,
+                          Milliseconds limit) {
     const auto message = answer(request_tool(name, arguments), limit);
     const auto result = message->getObject("result");
     if (result.isNull()) {
@@ -361,7 +375,9 @@ Json StewardProcess::initialize() {
     return message->getObject("result");
 }
 
-Json StewardProcess::status() { return tool("flask_status")->getObject("structuredContent"); }
+Json StewardProcess::status() {
+    return tool("flask_status")->getObject("structuredContent");
+}
 
 Json StewardProcess::wait_status(const std::function<bool(const Json&)>& fits, Milliseconds limit) {
     Json last;
@@ -374,12 +390,15 @@ Json StewardProcess::wait_status(const std::function<bool(const Json&)>& fits, M
 }
 
 Json StewardProcess::wait_state(const std::string& state, Milliseconds limit) {
-    return wait_status([&](const Json& status) { return text_at(status, "state") == state; }, limit);
+    return wait_status([&](const Json& status) { return text_at(status, "state") == state; },
+                       limit);
 }
 
 // ---- processes
 
-void StewardProcess::kill(int signal) const { syscall(SYS_pidfd_send_signal, pidfd_, signal, nullptr, 0); }
+void StewardProcess::kill(int signal) const {
+    syscall(SYS_pidfd_send_signal, pidfd_, signal, nullptr, 0);
+}
 
 void StewardProcess::kill_parent() {
     if (parent_ > 0) {
@@ -422,7 +441,9 @@ StewardExit StewardProcess::wait_exit(Milliseconds limit) {
     reaped_ = true;
     out.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     out.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-    const auto time = [](const timeval& t) { return std::chrono::seconds(t.tv_sec) + std::chrono::microseconds(t.tv_usec); };
+    const auto time = [](const timeval& t) {
+        return std::chrono::seconds(t.tv_sec) + std::chrono::microseconds(t.tv_usec);
+    };
     out.cpu = time(usage.ru_utime) + time(usage.ru_stime);
     pump();
     return out;

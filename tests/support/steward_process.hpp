@@ -1,8 +1,10 @@
-// The program `steward` as a test sees it: started in a sandbox of its own, spoken to in JSON lines, watched from outside.
+// The program `steward` as a test sees it: started in a sandbox of its own, spoken to in JSON
+// lines, watched from outside.
 //
-// Nothing here knows the inside of steward: it is an executable with descriptors, an environment, files and processes. Each call
-// that waits has a limit and throws std::runtime_error, with what was seen until then, when it passes; that fails the test. One
-// thread (the test's). The test program becomes a subreaper, so that whatever escapes from a tree ends up as its child.
+// Nothing here knows the inside of steward: it is an executable with descriptors, an environment,
+// files and processes. Each call that waits has a limit and throws std::runtime_error, with what
+// was seen until then, when it passes; that fails the test. One thread (the test's). The test
+// program becomes a subreaper, so that whatever escapes from a tree ends up as its child.
 #pragma once
 
 #include <Poco/Dynamic/Var.h>
@@ -10,6 +12,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -30,34 +33,42 @@ using Json = Poco::JSON::Object::Ptr;
 inline constexpr Milliseconds kPatience{10'000};
 
 [[nodiscard]] Json parse_json(const std::string& text);
-// The value at a path of member names and array indexes ("result.tools.0.name"); empty when there is none. "~" stands for a dot
-// inside a name.
+// The value at a path of member names and array indexes ("result.tools.0.name"); empty when there
+// is none. "~" stands for a dot inside a name.
 [[nodiscard]] Poco::Dynamic::Var at(const Json& object, const std::string& path);
-[[nodiscard]] std::string text_at(const Json& object, const std::string& path);  // as text; "" when empty or null
-[[nodiscard]] std::int64_t number_at(const Json& object, const std::string& path);  // -1 when empty or null
+[[nodiscard]] std::string text_at(const Json& object,
+                                  const std::string& path);  // as text; "" when empty or null
+[[nodiscard]] std::int64_t number_at(const Json& object,
+                                     const std::string& path);  // -1 when empty or null
 
 // Calls `done` every 2 ms until it is true; false after `limit`.
 bool wait_until(const std::function<bool()>& done, Milliseconds limit = kPatience);
 
-// A port of 127.0.0.1 that the kernel chose and nobody has right now, with `room` free ones from it upwards.
+// A port of 127.0.0.1 that the kernel chose and nobody has right now, with `room` free ones from it
+// upwards.
 [[nodiscard]] std::uint16_t free_port(int room = 1);
 // Every listening TCP socket of this machine ("tcp 0100007F:1388"), for comparing before and after.
 [[nodiscard]] std::set<std::string> listening_sockets();
 
-// GET over HTTP/1.1 to 127.0.0.1: status code, body and the head as received. status 0 = no answer within the limit.
+// GET over HTTP/1.1 to 127.0.0.1: status code, body and the head as received. status 0 = no answer
+// within the limit.
 struct HttpAnswer {
     int status = 0;
     std::string head;
     std::string body;
 };
-[[nodiscard]] HttpAnswer http_get(std::uint16_t port, const std::string& path, Milliseconds limit = kPatience);
+[[nodiscard]] HttpAnswer http_get(std::uint16_t port, const std::string& path,
+                                  Milliseconds limit = kPatience);
 
 [[nodiscard]] bool process_lives(pid_t pid);  // exists and is no zombie
 [[nodiscard]] std::vector<pid_t> children_of(pid_t pid);
-[[nodiscard]] std::string process_name(pid_t pid);                    // comm; "" when gone
-[[nodiscard]] std::vector<std::string> environment_of(pid_t pid);     // in order; empty when gone
-[[nodiscard]] std::map<int, std::string> descriptors_of(pid_t pid);   // number: link
-[[nodiscard]] std::chrono::nanoseconds cpu_of(pid_t pid);             // of all its threads, and of the children it has waited for
+[[nodiscard]] std::string process_name(pid_t pid);                 // comm; "" when gone
+[[nodiscard]] std::vector<std::string> environment_of(pid_t pid);  // in order; empty when gone
+[[nodiscard]] std::string command_line(
+    pid_t pid);  // words separated by a space, one at the end; "" when gone
+[[nodiscard]] std::map<int, std::string> descriptors_of(pid_t pid);  // number: link
+[[nodiscard]] std::chrono::nanoseconds cpu_of(
+    pid_t pid);  // of all its threads, and of the children it has waited for
 
 // Folders of its own for everything that steward reads and writes; removed with everything in it.
 class Sandbox {
@@ -70,41 +81,48 @@ class Sandbox {
     [[nodiscard]] const std::string& path() const { return path_; }
     [[nodiscard]] std::string file(const std::string& name) const { return path_ + "/" + name; }
     [[nodiscard]] std::string home() const { return file("home"); }
-    [[nodiscard]] std::string data_dir() const { return file("data"); }  // does not exist at first, nor do the next two
+    [[nodiscard]] std::string data_dir() const {
+        return file("data");
+    }  // does not exist at first, nor do the next two
     [[nodiscard]] std::string state() const { return file("state"); }
     [[nodiscard]] std::string cache() const { return file("cache"); }
     // HOME PATH USER SHELL TERM, as AI tools give it, and the XDG variables of this sandbox.
     [[nodiscard]] std::vector<std::string> environment() const;
-    std::string write(const std::string& name, const std::string& text, bool executable = false) const;
+    std::string write(const std::string& name, const std::string& text,
+                      bool executable = false) const;
     // Every file, folder and socket in it.
     [[nodiscard]] std::set<std::string> snapshot() const;
-    // Live processes whose environment or command line names the sandbox (all of a tree but the guardian, which has neither).
+    // Live processes whose environment or command line names the sandbox (all of a tree but the
+    // guardian, which has neither).
     [[nodiscard]] std::vector<pid_t> processes() const;
     // The structured logs of all servers that ran here, in order.
     [[nodiscard]] std::vector<Json> events() const;
     // The first event of this name, from the one with index `from` on, for which `fits` holds.
-    [[nodiscard]] Json wait_event(const std::string& name, Milliseconds limit = kPatience, std::size_t from = 0,
-                                  const std::function<bool(const Json&)>& fits = {}) const;
+    Json wait_event(const std::string& name, Milliseconds limit = kPatience, std::size_t from = 0,
+                    const std::function<bool(const Json&)>& fits = {}) const;
 
   private:
     std::string path_;
 };
 
 struct StewardStart {
-    std::string command = "mcp";        // "" = plain `steward`
-    std::vector<std::string> args{};    // its options
-    std::vector<std::string> app{};     // behind "--"; empty = the Flask app
-    std::vector<std::string> env{};     // NAME=VALUE, in addition
-    bool defaults = true;               // adds --data-dir of the sandbox and --port with a free one
-    std::vector<int> closed{};          // of 0, 1, 2: closed at its start
-    std::vector<std::pair<int, int>> descriptors{};  // (the test's, its number in steward): inherited
-    bool own_parent = false;            // started by a process in between, which kill_parent() ends
-    bool own_session = false;           // setsid before exec
-    bool blocked_signals = false;       // starts with all signals blocked and SIGTERM, SIGHUP, SIGINT ignored
+    std::string command = "mcp";      // "" = plain `steward`
+    std::vector<std::string> args{};  // its options
+    std::vector<std::string> app{};   // behind "--"; empty = the Flask app
+    std::vector<std::string> env{};   // NAME=VALUE, in addition
+    bool defaults = true;             // adds --data-dir of the sandbox and --port
+    std::uint16_t port = 0;           // for --port; 0 = one that is free
+    std::vector<int> closed{};        // of 0, 1, 2: closed at its start
+    std::vector<std::pair<int, int>>
+        descriptors{};         // (the test's, its number in steward): inherited
+    bool own_parent = false;   // started by a process in between, which kill_parent() ends
+    bool own_session = false;  // setsid before exec
+    bool blocked_signals =
+        false;  // starts with all signals blocked and SIGTERM, SIGHUP, SIGINT ignored
 };
 
 struct StewardExit {
-    int code = -1;    // -1 = killed
+    int code = -1;  // -1 = killed
     int signal = 0;
     Clock::time_point at;
     std::chrono::nanoseconds cpu{};  // steward and the descendants it has waited for
@@ -119,7 +137,7 @@ class StewardProcess {
     StewardProcess& operator=(const StewardProcess&) = delete;
 
     [[nodiscard]] pid_t pid() const { return pid_; }
-    [[nodiscard]] std::uint16_t port() const { return port_; }          // the base port it was given
+    [[nodiscard]] std::uint16_t port() const { return port_; }  // the base port it was given
     [[nodiscard]] Clock::time_point started() const { return started_; }  // just before its exec
 
     // ---- bytes
@@ -131,7 +149,9 @@ class StewardProcess {
     [[nodiscard]] int duplicate_stdin() const;
     // Reads what there is; returns at once when there is nothing and `limit` is 0.
     void pump(Milliseconds limit = Milliseconds(0));
-    [[nodiscard]] const std::vector<std::string>& lines() const { return lines_; }  // complete ones of its stdout
+    [[nodiscard]] const std::vector<std::string>& lines() const {
+        return lines_;
+    }  // complete ones of its stdout
     [[nodiscard]] const std::string& partial_line() const { return partial_; }
     [[nodiscard]] const std::string& error_output() const { return errors_; }
     // The stdout lines that are no JSON-RPC message.
@@ -140,13 +160,16 @@ class StewardProcess {
     // ---- JSON-RPC; params and arguments are JSON texts
     // In modern mode every request carries the `_meta` of revision 2026-07-28. Off at first.
     void speak_modern(bool modern) { modern_ = modern; }
-    [[nodiscard]] std::string request_text(int id, const std::string& method, const std::string& params = "{}") const;
+    [[nodiscard]] std::string request_text(int id, const std::string& method,
+                                           const std::string& params = "{}") const;
     int request(const std::string& method, const std::string& params = "{}");  // returns its id
     // The response to it (the whole message); notifications and other responses stay available.
     Json answer(int id, Milliseconds limit = kPatience);
-    Json call(const std::string& method, const std::string& params = "{}", Milliseconds limit = kPatience);
+    Json call(const std::string& method, const std::string& params = "{}",
+              Milliseconds limit = kPatience);
     int request_tool(const std::string& name, const std::string& arguments = "{}");
-    Json tool(const std::string& name, const std::string& arguments = "{}", Milliseconds limit = kPatience);  // `result`
+    Json tool(const std::string& name, const std::string& arguments = "{}",
+              Milliseconds limit = kPatience);  // `result`
     Json initialize();  // initialize 2025-11-25 and initialized; returns `result`
     Json status();      // the structured content of flask_status
     Json wait_status(const std::function<bool(const Json&)>& fits, Milliseconds limit = kPatience);
@@ -159,8 +182,8 @@ class StewardProcess {
     [[nodiscard]] bool lives() const;
     // Waits for its end, reading its output meanwhile.
     StewardExit wait_exit(Milliseconds limit = kPatience);
-    // Live processes of the sandbox, and live orphans that have become children of the test program. Retry once for a fresh
-    // process whose environment cannot be read yet.
+    // Live processes of the sandbox, and live orphans that have become children of the test
+    // program. Retry once for a fresh process whose environment cannot be read yet.
     [[nodiscard]] std::vector<pid_t> left() const;
     // CPU of steward and its guardian until now.
     [[nodiscard]] std::chrono::nanoseconds cpu() const;

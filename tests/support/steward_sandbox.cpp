@@ -35,7 +35,9 @@ std::string read_file(const std::string& path) {
     return out.str();
 }
 
-std::string proc(pid_t pid, const std::string& name) { return "/proc/" + std::to_string(pid) + "/" + name; }
+std::string proc(pid_t pid, const std::string& name) {
+    return "/proc/" + std::to_string(pid) + "/" + name;
+}
 
 // "pid (comm) state ppid …": what comes behind the name, which may itself hold anything.
 std::vector<std::string> stat_fields(const std::string& path) {
@@ -120,7 +122,8 @@ Var at(const Json& object, const std::string& path) {
             const auto& members = value.extract<Json>();
             value = members.isNull() ? Var() : members->get(name);
         } else if (value.type() == typeid(Poco::JSON::Array::Ptr)) {
-            value = value.extract<Poco::JSON::Array::Ptr>()->get(static_cast<unsigned>(std::stoul(name)));
+            value = value.extract<Poco::JSON::Array::Ptr>()->get(
+                static_cast<unsigned>(std::stoul(name)));
         } else {
             return {};
         }
@@ -189,9 +192,11 @@ HttpAnswer http_get(std::uint16_t port, const std::string& path, Milliseconds li
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const auto address = loopback(port);
     std::string text;
-    const std::string request = "GET " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
+    const std::string request =
+        "GET " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
     if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
-        ::send(fd, request.data(), request.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request.size())) {
+        ::send(fd, request.data(), request.size(), MSG_NOSIGNAL) ==
+            static_cast<ssize_t>(request.size())) {
         char buffer[4096];
         for (;;) {
             pollfd poller{fd, POLLIN, 0};
@@ -241,7 +246,15 @@ std::string process_name(pid_t pid) {
     return name;
 }
 
-std::vector<std::string> environment_of(pid_t pid) { return split(read_file(proc(pid, "environ")), '\0'); }
+std::vector<std::string> environment_of(pid_t pid) {
+    return split(read_file(proc(pid, "environ")), '\0');
+}
+
+std::string command_line(pid_t pid) {
+    std::string text = read_file(proc(pid, "cmdline"));
+    std::replace(text.begin(), text.end(), '\0', ' ');
+    return text;
+}
 
 std::map<int, std::string> descriptors_of(pid_t pid) {
     std::map<int, std::string> out;
@@ -262,7 +275,8 @@ std::chrono::nanoseconds cpu_of(pid_t pid) {
     }
     // cutime and cstime, in ticks.
     if (const auto fields = stat_fields(proc(pid, "stat")); fields.size() > 14) {
-        total += (std::stoll(fields[13]) + std::stoll(fields[14])) * (1'000'000'000 / sysconf(_SC_CLK_TCK));
+        total += (std::stoll(fields[13]) + std::stoll(fields[14])) *
+                 (1'000'000'000 / sysconf(_SC_CLK_TCK));
     }
     return std::chrono::nanoseconds(total);
 }
@@ -284,12 +298,17 @@ Sandbox::~Sandbox() {
 }
 
 std::vector<std::string> Sandbox::environment() const {
-    return {"HOME=" + home(),  "PATH=/usr/bin:/bin",          "USER=tester",
-            "SHELL=/bin/sh",   "TERM=dumb",                   "XDG_STATE_HOME=" + state(),
+    return {"HOME=" + home(),
+            "PATH=/usr/bin:/bin",
+            "USER=tester",
+            "SHELL=/bin/sh",
+            "TERM=dumb",
+            "XDG_STATE_HOME=" + state(),
             "XDG_CACHE_HOME=" + cache()};
 }
 
-std::string Sandbox::write(const std::string& name, const std::string& text, bool executable) const {
+std::string Sandbox::write(const std::string& name, const std::string& text,
+                           bool executable) const {
     const std::string path = file(name);
     fs::create_directories(fs::path(path).parent_path());
     const std::string temporary = path + ".new";
@@ -302,7 +321,8 @@ std::string Sandbox::write(const std::string& name, const std::string& text, boo
 std::set<std::string> Sandbox::snapshot() const {
     std::set<std::string> out;
     std::error_code error;
-    for (fs::recursive_directory_iterator it(path_, error), end; !error && it != end; it.increment(error)) {
+    for (fs::recursive_directory_iterator it(path_, error), end; !error && it != end;
+         it.increment(error)) {
         out.insert(it->path().string());
     }
     return out;
@@ -326,7 +346,8 @@ std::vector<Json> Sandbox::events() const {
     std::vector<Json> out;
     std::error_code error;
     std::set<std::string> folders;
-    for (fs::directory_iterator it(state() + "/steward", error), end; !error && it != end; it.increment(error)) {
+    for (fs::directory_iterator it(state() + "/steward", error), end; !error && it != end;
+         it.increment(error)) {
         folders.insert(it->path().string());
     }
     for (const auto& folder : folders) {
@@ -355,19 +376,24 @@ Json Sandbox::wait_event(const std::string& name, Milliseconds limit, std::size_
         },
         limit);
     if (!seen) {
-        throw std::runtime_error("no event " + name + " within " + std::to_string(limit.count()) + " ms among " +
-                                 std::to_string(count) + " in " + state());
+        throw std::runtime_error("no event " + name + " within " + std::to_string(limit.count()) +
+                                 " ms among " + std::to_string(count) + " in " + state());
     }
     return found;
 }
 
 // ---- programs
 
-std::string steward_program() { return STEWARD_TEST_PROGRAM; }
-std::string test_app_program() { return STEWARD_TEST_APP; }
+std::string steward_program() {
+    return STEWARD_TEST_PROGRAM;
+}
+std::string test_app_program() {
+    return STEWARD_TEST_APP;
+}
 
 std::vector<std::string> test_app(std::vector<std::string> options) {
-    options.insert(options.begin(), {test_app_program(), "--listen-fd", "{fd}", "--port", "{port}", "--instance-id", "{instance}"});
+    options.insert(options.begin(), {test_app_program(), "--listen-fd", "{fd}", "--port", "{port}",
+                                     "--instance-id", "{instance}"});
     return options;
 }
 

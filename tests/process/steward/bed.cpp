@@ -47,7 +47,8 @@ std::string ask(const std::string& path, const std::string& request) {
     path.copy(name.sun_path, path.size());
     const core::UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0 ||
-        send(fd.get(), request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size())) {
+        send(fd.get(), request.data(), request.size(), MSG_NOSIGNAL) !=
+            static_cast<ssize_t>(request.size())) {
         return {};
     }
     std::string line;
@@ -86,7 +87,8 @@ Json Bed::status() {
 std::string Bed::trouble() {
     steward_->pump();
     const auto now = status();
-    std::string text = "\nstatus: " + (now.isNull() ? std::string("none") : Poco::Dynamic::Var(now).toString());
+    std::string text =
+        "\nstatus: " + (now.isNull() ? std::string("none") : Poco::Dynamic::Var(now).toString());
     return text + "\nstderr: " + steward_->error_output();
 }
 
@@ -99,11 +101,12 @@ Json Bed::wait_status(const Fits& fits, Milliseconds limit) {
             if (!now.isNull() && fits(now)) {
                 found = now;
             }
-            return !found.isNull();
+            return !found.isNull() || !steward_->lives();
         },
         limit);
-    if (!seen) {
-        throw std::runtime_error("the status did not come to that within " + std::to_string(limit.count()) + " ms" + trouble());
+    if (!seen || found.isNull()) {
+        throw std::runtime_error("the status did not come to that within " +
+                                 std::to_string(limit.count()) + " ms" + trouble());
     }
     return found;
 }
@@ -152,11 +155,21 @@ bool Bed::nothing_left(Milliseconds limit) {
     return wait_until([this] { return steward_->left().empty(); }, limit);
 }
 
-Output run_steward(const Sandbox& sandbox, const Arguments& args, const Arguments& variables, Milliseconds limit) {
+Output run_program(const Sandbox& sandbox, Arguments argv, const Arguments& variables,
+                   Milliseconds limit) {
     static int count = 0;
-    const std::string files[2] = {sandbox.file("out" + std::to_string(++count)), sandbox.file("err" + std::to_string(count))};
-    Arguments argv = Arguments{steward_program()} + args;
-    Arguments environment = sandbox.environment() + variables;
+    const std::string files[2] = {sandbox.file("out" + std::to_string(++count)),
+                                  sandbox.file("err" + std::to_string(count))};
+    Arguments environment = variables;
+    for (const auto& entry : sandbox.environment()) {
+        const auto name = entry.substr(0, entry.find('=') + 1);
+        const auto given = [&name](const std::string& variable) {
+            return variable.starts_with(name);
+        };
+        if (std::none_of(variables.begin(), variables.end(), given)) {
+            environment.push_back(entry);
+        }
+    }
     const auto pointers = [](Arguments& texts) {
         std::vector<char*> out;
         for (auto& text : texts) {
@@ -169,10 +182,12 @@ Output run_steward(const Sandbox& sandbox, const Arguments& args, const Argument
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     for (const int i : {0, 1}) {
-        posix_spawn_file_actions_addopen(&actions, i + 1, files[i].c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        posix_spawn_file_actions_addopen(&actions, i + 1, files[i].c_str(),
+                                         O_WRONLY | O_CREAT | O_TRUNC, 0600);
     }
     pid_t pid = 0;
-    const int failure = posix_spawn(&pid, argv[0].c_str(), &actions, nullptr, pointers(argv).data(), pointers(environment).data());
+    const int failure = posix_spawn(&pid, argv[0].c_str(), &actions, nullptr, pointers(argv).data(),
+                                    pointers(environment).data());
     posix_spawn_file_actions_destroy(&actions);
     if (failure != 0) {
         throw std::runtime_error("posix_spawn failed");
@@ -185,6 +200,10 @@ Output run_steward(const Sandbox& sandbox, const Arguments& args, const Argument
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_file(files[0]), read_file(files[1])};
 }
 
+Output run_steward(const Sandbox& sandbox, const Arguments& args) {
+    return run_program(sandbox, Arguments{steward_program()} + args);
+}
+
 std::string read_file(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};
@@ -195,7 +214,8 @@ std::int64_t milliseconds_of(const Json& event) {
     int minutes = 0;
     int seconds = 0;
     int ms = 0;
-    if (std::sscanf(text_at(event, "ts").c_str(), "%*d-%*d-%*dT%d:%d:%d.%dZ", &hours, &minutes, &seconds, &ms) != 4) {
+    if (std::sscanf(text_at(event, "ts").c_str(), "%*d-%*d-%*dT%d:%d:%d.%dZ", &hours, &minutes,
+                    &seconds, &ms) != 4) {
         throw std::runtime_error("not a time: " + text_at(event, "ts"));
     }
     return ((hours * 60LL + minutes) * 60 + seconds) * 1000 + ms;
@@ -215,8 +235,8 @@ Arguments operator+(Arguments a, const Arguments& b) {
 }
 
 Arguments quick_restarts() {
-    return settings({"restart_backoff.base_ms=10", "restart_backoff.cap_ms=100", "restart_backoff.jitter_percent=0",
-                     "restart_backoff.max_restarts=1000"});
+    return settings({"restart_backoff.base_ms=10", "restart_backoff.cap_ms=100",
+                     "restart_backoff.jitter_percent=0", "restart_backoff.max_restarts=200"});
 }
 
 }  // namespace steward::tests

@@ -1,7 +1,8 @@
-// One steward with its app, as most tests here need it: started with `steward run`, asked over its status socket, its log read
-// as events.
+// One steward with its app, as most tests here need it: started with `steward run`, asked over its
+// status socket, its log read as events.
 //
-// The test's thread. What waits has a limit and throws std::runtime_error with what was seen, which fails the test.
+// The test's thread. What waits has a limit and throws std::runtime_error with what was seen, which
+// fails the test.
 #pragma once
 #include <functional>
 #include <memory>
@@ -36,7 +37,8 @@ class Bed {
     // All of this name until now.
     [[nodiscard]] std::vector<Json> events(const std::string& name);
     // The numbers in this field of all events of a name.
-    [[nodiscard]] std::vector<std::int64_t> numbers(const std::string& event, const std::string& field);
+    [[nodiscard]] std::vector<std::int64_t> numbers(const std::string& event,
+                                                    const std::string& field);
 
     // SIGINT, and its end.
     StewardExit end(Milliseconds limit = kPatience);
@@ -50,18 +52,21 @@ class Bed {
     std::unique_ptr<StewardProcess> steward_;
 };
 
-// `steward` with these arguments, in a sandbox where another one may run; waits for its end.
+// A program in a sandbox, where a steward may run; waits for its end. `variables` stand in for the
+// sandbox's of the same name.
 struct Output {
     int code = -1;  // -1: killed, or not ended within the limit
     std::string out;
     std::string err;
 };
-Output run_steward(const Sandbox& sandbox, const Arguments& args, const Arguments& variables = {},
+Output run_program(const Sandbox& sandbox, Arguments argv, const Arguments& variables = {},
                    Milliseconds limit = kPatience);
+Output run_steward(const Sandbox& sandbox, const Arguments& args);
 
 std::string read_file(const std::string& path);
 
-// Milliseconds since midnight of an event's "ts"; tests do not run across midnight often enough to care for more.
+// Milliseconds since midnight of an event's "ts"; tests do not run across midnight often enough to
+// care for more.
 std::int64_t milliseconds_of(const Json& event);
 
 // --set for each of these, "ID.KEY=VALUE".

@@ -9,7 +9,9 @@
 namespace steward::tests {
 namespace {
 
-pid_t pid_in(const Json& status) { return static_cast<pid_t>(number_at(status, "pid")); }
+pid_t pid_in(const Json& status) {
+    return static_cast<pid_t>(number_at(status, "pid"));
+}
 
 // SIGKILL, and its end.
 void kill_app(const Json& status) {
@@ -20,7 +22,8 @@ void kill_app(const Json& status) {
 
 }  // namespace
 
-TEST_CASE("after kill -9 the web app is healthy again on the same port, and status and log tell why") {
+TEST_CASE(
+    "after kill -9 the web app is healthy again on the same port, and status and log tell why") {
     Bed bed({}, /*app=*/{});
     const Json before = bed.wait_healthy();
     const auto port = static_cast<std::uint16_t>(number_at(before, "port"));
@@ -49,10 +52,13 @@ TEST_CASE("after kill -9 the web app is healthy again on the same port, and stat
     CHECK_THAT(text_at(exit, "cause"), Catch::Contains("killed by signal 9 (SIGKILL)"));
     CHECK(number_at(exit, "signal") == 9);
     CHECK(number_at(exit, "generation") == 1);
-    CHECK_THAT(text_at(bed.wait_event("service.restart_scheduled"), "cause"), Catch::Contains("SIGKILL"));
+    CHECK_THAT(text_at(bed.wait_event("service.restart_scheduled"), "cause"),
+               Catch::Contains("SIGKILL"));
 }
 
-TEST_CASE("a request that comes while the app is down is answered by the next instance, whichever it is") {
+TEST_CASE(
+    "a request that comes while the app is down is answered by the next instance, whichever it "
+    "is") {
     Bed bed(quick_restarts());
     for (std::int64_t generation = 1; generation <= 5; ++generation) {
         const Json before = bed.wait_healthy(generation);
@@ -68,9 +74,10 @@ TEST_CASE("a request that comes while the app is down is answered by the next in
     }
 }
 
-TEST_CASE("a stopped app is unhealthy at once in the status, and after the thresholds it is replaced") {
-    Bed bed(quick_restarts() + Arguments{"--health-interval", "300ms", "--health-timeout", "500ms", "--health-failures", "2",
-                                         "--shutdown-timeout", "200ms"});
+TEST_CASE(
+    "a stopped app is unhealthy at once in the status, and after the thresholds it is replaced") {
+    Bed bed(quick_restarts() + Arguments{"--health-interval", "300ms", "--health-timeout", "500ms",
+                                         "--health-failures", "2", "--shutdown-timeout", "200ms"});
     const Json before = bed.wait_healthy();
     const pid_t app = pid_in(before);
     const auto end = pidfd_of(app);
@@ -82,7 +89,8 @@ TEST_CASE("a stopped app is unhealthy at once in the status, and after the thres
     CHECK_FALSE(at(at_once, "healthy").convert<bool>());
     CHECK(pid_in(at_once) == app);
 
-    // Two failures, 300 ms and 500 ms apart at most, then SIGTERM, which it cannot obey, and SIGKILL.
+    // Two failures, 300 ms and 500 ms apart at most, then SIGTERM, which it cannot obey, and
+    // SIGKILL.
     const Json unhealthy = bed.wait_event("service.unhealthy", {}, Milliseconds(3000));
     CHECK_THAT(text_at(unhealthy, "cause"), Catch::Contains("2 failed health checks in a row"));
     CHECK(bed.numbers("probe.failed", "failures") == std::vector<std::int64_t>{1, 2});
@@ -99,9 +107,12 @@ TEST_CASE("an app that answers unhealthy is replaced only after that many failur
     const Json before = bed.wait_healthy();
     const auto port = static_cast<std::uint16_t>(number_at(before, "port"));
     REQUIRE(fetch(port, "/unhealthy").status == 200);
-    bed.wait_event("probe.failed", [](const Json& event) { return number_at(event, "failures") == 2; });
+    bed.wait_event("probe.failed",
+                   [](const Json& event) { return number_at(event, "failures") == 2; });
     REQUIRE(fetch(port, "/healthy").status == 200);
-    bed.wait_event("service.healthy", [](const Json& event) { return text_at(event, "cause").starts_with("healthy again"); });
+    bed.wait_event("service.healthy", [](const Json& event) {
+        return text_at(event, "cause").starts_with("healthy again");
+    });
     CHECK(number_at(bed.status(), "restarts") == 0);
     CHECK(pid_in(bed.status()) == pid_in(before));
 

@@ -95,15 +95,17 @@ UniqueFd occupy(const std::string& address, std::uint16_t port, Ends ends, Reuse
     if (name.storage.ss_family == AF_INET6) {
         setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
     }
-    if (bind(fd.get(), name.get(), name.size) != 0 || (ends == Ends::kListening && listen(fd.get(), 128) != 0)) {
-        throw std::runtime_error(address + ", port " + std::to_string(port) + ": " + std::strerror(errno));
+    if (bind(fd.get(), name.get(), name.size) != 0 ||
+        (ends == Ends::kListening && listen(fd.get(), 128) != 0)) {
+        throw std::runtime_error(address + ", port " + std::to_string(port) + ": " +
+                                 std::strerror(errno));
     }
     return fd;
 }
 
-UniqueFd connect_to(std::uint16_t port) {
-    const Name name = name_of("127.0.0.1", port);
-    UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+UniqueFd connect_to(std::uint16_t port, const std::string& address) {
+    const Name name = name_of(address, port);
+    UniqueFd fd(socket(name.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     int error = connect(fd.get(), name.get(), name.size) == 0 ? 0 : errno;
     if (error == EINPROGRESS) {
         socklen_t size = sizeof error;
@@ -127,7 +129,8 @@ std::string Answer::header(const std::string& name) const {
     while (at != std::string::npos && at + 2 < head.size()) {
         at += 2;
         const auto end = head.find("\r\n", at);
-        if (strncasecmp(head.c_str() + at, name.c_str(), name.size()) == 0 && head[at + name.size()] == ':') {
+        if (strncasecmp(head.c_str() + at, name.c_str(), name.size()) == 0 &&
+            head[at + name.size()] == ':') {
             const auto value = head.find_first_not_of(' ', at + name.size() + 1);
             return head.substr(value, end - value);
         }
@@ -137,7 +140,8 @@ std::string Answer::header(const std::string& name) const {
 }
 
 void send_get(int fd, const std::string& path, const std::string& headers) {
-    const std::string request = "GET " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\n" + headers + "\r\n";
+    const std::string request =
+        "GET " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\n" + headers + "\r\n";
     (void)send(fd, request.data(), request.size(), MSG_NOSIGNAL);
 }
 
@@ -160,7 +164,8 @@ Answer read_answer(int fd, Milliseconds limit) {
             received.append(buffer, static_cast<std::size_t>(got));
             continue;
         }
-        const bool complete = got == 0 && !answer.head.empty() && content_length(answer) == std::string::npos;
+        const bool complete =
+            got == 0 && !answer.head.empty() && content_length(answer) == std::string::npos;
         answer.trouble = complete ? "" : got == 0 ? "ended early" : "reset";
         break;
     }
@@ -168,7 +173,8 @@ Answer read_answer(int fd, Milliseconds limit) {
     return answer;
 }
 
-Answer fetch(std::uint16_t port, const std::string& path, const std::string& headers, Milliseconds limit) {
+Answer fetch(std::uint16_t port, const std::string& path, const std::string& headers,
+             Milliseconds limit) {
     const UniqueFd fd = connect_to(port);
     if (!fd) {
         Answer answer;
@@ -200,8 +206,10 @@ struct AnsweringListener::Impl {
                 recv(fd.get(), request, sizeof request, 0) <= 0) {
                 continue;
             }
-            const std::string text = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: " +
-                                     std::to_string(body.size()) + "\r\n\r\n" + body;
+            const std::string text =
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: "
+                "close\r\nContent-Length: " +
+                std::to_string(body.size()) + "\r\n\r\n" + body;
             (void)send(fd.get(), text.data(), text.size(), MSG_NOSIGNAL);
         }
     }

@@ -1,6 +1,8 @@
-// Sockets and plain HTTP beyond what steward_process.hpp has: who sits on a port, and what went wrong with a request.
+// Sockets and plain HTTP beyond what steward_process.hpp has: who sits on a port, and what went
+// wrong with a request.
 //
-// Any thread. Every wait has an end; what went wrong with a request is told by its answer, not thrown.
+// Any thread. Every wait has an end; what went wrong with a request is told by its answer, not
+// thrown.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -14,15 +16,17 @@ namespace steward::tests {
 enum class Ends { kBound, kListening };
 enum class Reuse { kNo, kYes };
 
-// A socket of this process on that address; "::" takes IPv4 along. Throws std::runtime_error if it cannot be bound.
-core::UniqueFd occupy(const std::string& address, std::uint16_t port, Ends ends, Reuse reuse = Reuse::kNo);
+// A socket of this process on that address; "::" takes IPv4 along. Throws std::runtime_error if it
+// cannot be bound.
+core::UniqueFd occupy(const std::string& address, std::uint16_t port, Ends ends,
+                      Reuse reuse = Reuse::kNo);
 
-// A connection to 127.0.0.1; an empty descriptor and errno if it is refused or not made within 5 s.
-core::UniqueFd connect_to(std::uint16_t port);
+// A connection; an empty descriptor and errno if it is refused or not made within 5 s.
+core::UniqueFd connect_to(std::uint16_t port, const std::string& address = "127.0.0.1");
 
 struct Answer {
-    int status = 0;       // 0: none came
-    std::string head;     // with the status line, in the case that was sent
+    int status = 0;    // 0: none came
+    std::string head;  // with the status line, in the case that was sent
     std::string body;
     std::string trouble;  // "", "refused", "reset", "ended early" or "late"
 
@@ -39,7 +43,8 @@ Answer read_answer(int fd, Milliseconds limit);
 Answer fetch(std::uint16_t port, const std::string& path, const std::string& headers = {},
              Milliseconds limit = kPatience);
 
-// Accepts connections until it is destroyed, and answers each first request with the same 200 and JSON body.
+// Accepts connections until it is destroyed, and answers each first request with the same 200 and
+// JSON body.
 class AnsweringListener {
   public:
     AnsweringListener(core::UniqueFd listener, std::string body);

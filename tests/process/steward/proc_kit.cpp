@@ -42,7 +42,8 @@ bool has_entry(const std::string& environment, const std::string& entry) {
 std::size_t entries_in(const std::string& folder) {
     std::error_code error;
     std::size_t count = 0;
-    for (auto at = fs::directory_iterator(folder, error); !error && at != fs::directory_iterator(); at.increment(error)) {
+    for (auto at = fs::directory_iterator(folder, error); !error && at != fs::directory_iterator();
+         at.increment(error)) {
         ++count;
     }
     return count;
@@ -69,7 +70,8 @@ char state_of(pid_t pid) {
 std::vector<pid_t> descendants_of(pid_t pid) {
     std::vector<pid_t> found;
     std::error_code error;
-    for (const auto& task : fs::directory_iterator("/proc/" + std::to_string(pid) + "/task", error)) {
+    for (const auto& task :
+         fs::directory_iterator("/proc/" + std::to_string(pid) + "/task", error)) {
         std::ifstream children(task.path() / "children");
         for (pid_t child = 0; children >> child;) {
             if (process_lives(child)) {
@@ -94,9 +96,13 @@ long rss_bytes_of(const std::vector<pid_t>& pids) {
     return sum;
 }
 
-std::size_t threads_of(pid_t pid) { return entries_in("/proc/" + std::to_string(pid) + "/task"); }
+std::size_t threads_of(pid_t pid) {
+    return entries_in("/proc/" + std::to_string(pid) + "/task");
+}
 
-core::UniqueFd pidfd_of(pid_t pid) { return core::UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))); }
+core::UniqueFd pidfd_of(pid_t pid) {
+    return core::UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+}
 
 bool ends_within(const core::UniqueFd& pidfd, Milliseconds limit) {
     if (!pidfd) {

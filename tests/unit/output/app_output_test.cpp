@@ -198,6 +198,7 @@ TEST_CASE("many instances in a row leave no descriptors behind", "[output]") {
         test::write_all(pipes.out.get(), "x\n");
     }
     REQUIRE(output.settles(2));
+    output.flush();
     const auto before = test::open_descriptors();
     for (std::uint64_t generation = 2; generation <= 100; ++generation) {
         auto pipes = output.open(generation);
@@ -274,7 +275,12 @@ TEST_CASE("flushing has its time limit too", "[output]") {
     Output output(in_folder(folder));
     std::promise<void> release;
     auto released = release.get_future().share();
-    output.log_thread.loop().post([released] { released.wait(); });
+    std::promise<void> held;
+    output.log_thread.loop().post([released, &held] {
+        held.set_value();
+        released.wait();
+    });
+    held.get_future().wait();
     auto done = std::make_shared<std::promise<void>>();
     const auto begin = Clock::now();
     output.core_thread.run([&] { output.output.flush(50ms, [done] { done->set_value(); }); });

@@ -71,7 +71,12 @@ TEST_CASE("the answer comes once and within 100 ms while the disk holds the log 
     REQUIRE(output.shows("read before"));
     std::promise<void> release;
     auto released = release.get_future().share();
-    output.log_thread.loop().post([released] { released.wait(); });
+    std::promise<void> held;
+    output.log_thread.loop().post([released, &held] {
+        held.set_value();
+        released.wait();
+    });
+    held.get_future().wait();
     test::write_all(pipes.err.get(), "not read any more\n");
 
     auto answers = std::make_shared<std::atomic<int>>(0);

@@ -10,12 +10,14 @@
 //   the time it was read (UTC) - the instance's generation - where it was written - the text
 //   out, err    a whole line
 //   out+, err+  not the end of its line, which goes on in the next record of the same instance and
-//   stream: the line is longer
-//               than 64 KiB, or its end had not been written for a second, or never was
+//               stream: the line is longer than 64 KiB, or its end had not been written for a
+//               second, or never was
 //   log         not the app's: a note about lines that were dropped; its generation is 0
 // Bytes that are not well-formed UTF-8, and control characters but the tab, stand as \xNN; a
-// backslash stands for itself. app.log is renamed to app.log.1, that to app.log.2, and so on; a
-// line is never divided between two files.
+// backslash stands for itself.
+//
+// app.log is renamed to app.log.1, that to app.log.2, and so on; a line is never divided between
+// two files.
 //
 // The pipes of an instance are closed at their end, or 2 s after end() or the next open(): a
 // descendant that still holds them open does not matter.

@@ -7,17 +7,15 @@
 //
 // Binding
 // - The first attempt is made without SO_REUSEADDR: with it, a port that somebody else has bound
-// but does not listen on yet
-//   looks free. It is set afterwards, before listen(): accepted connections inherit it, and without
-//   it they would keep the next session from the port for as long as they take to close.
-// - A refused attempt is repeated with SO_REUSEADDR, and what that gets is kept only if the
-// kernel's socket table shows at
-//   least one other socket there and all of them are connections that are closing and belong to no
-//   process. SO_REUSEPORT is never used.
+//   but does not listen on yet looks free. It is set afterwards, before listen(): accepted
+//   connections inherit it, and without it they would keep the next session from the port for as
+//   long as they take to close.
+// - A refused attempt is repeated with SO_REUSEADDR. What that gets is kept only if the kernel's
+//   socket table shows at least one other socket there, and all of them are connections that are
+//   closing and belong to no process. SO_REUSEPORT is never used.
 // - The loopback address of the other family is bound too and not listened on: clients that resolve
-// "localhost" to it are
-//   refused at once, and nobody can sit there. A machine without that family does without. The host
-//   "::" takes both families with one socket.
+//   "localhost" to it are refused at once, and nobody can sit there. A machine without that family
+//   does without. The host "::" takes both families with one socket.
 //
 // Thread: the loop's, all functions. None of them waits, but take() and test() may read the whole
 // socket table (milliseconds, tens of them under load) if the port is taken and could be shared. To
@@ -54,8 +52,8 @@ class HeldPort final : public PortKeeper {
     // Without a held socket: nothing.
     void answer(const PortAnswer& answer) override;
     void stop_answering() override;
-    // Takes at most about 20 ms. Connections that have not sent their request yet are kept open for
-    // a moment afterwards, as long as the loop runs.
+    // Answers up to 256 connections in any case, and more for 20 ms. Connections that have not sent
+    // their request yet are kept open for a moment afterwards, as long as the loop runs.
     void close(const PortAnswer& answer) override;
     // Looks at what answers on the host of the last take() or test(), or on any address before the
     // first of them. "pid 412 (nginx)", or "another process" if no owner can be found.

@@ -29,9 +29,11 @@ struct SpawnRequest {
     std::vector<std::string> argv;                                 // at least one
     std::vector<std::pair<std::string, std::string>> environment;  // exactly this
     std::string directory;                                         // empty: the supervisor's own
-    int listener = -1;  // placed at descriptor 3 when >= 0; not owned
-    UniqueFd out;       // becomes 1
-    UniqueFd err;       // becomes 2
+    // When >= 0: placed at descriptor 3, and LISTEN_FDS=1 and LISTEN_PID are added to the
+    // environment; not owned.
+    int listener = -1;
+    UniqueFd out;  // becomes 1
+    UniqueFd err;  // becomes 2
 };
 
 // What became of a process tree; one generation after the other.

@@ -1,12 +1,13 @@
 // PluginCatalogue: which plugins there are. Finds the files, refuses those that strangers could
 // have written, and learns what is in them from steward-plugin-probe, which loads them in its own
-// process; its answers are cached by device, inode, mtime and size.
+// process; what it says of a good file is cached by device, inode, mtime and size.
 //
 // Blocking (files, a child process of at most 2 s a file): on the main thread before anything is
 // served, or on the log thread. An object belongs to one thread at a time.
 #pragma once
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -49,8 +50,8 @@ class PluginCatalogue {
     // The plugin with this id, or in this file when `name` contains a slash. Only what is needed
     // for the answer is probed. Fails with a text that says what to do.
     Result<PluginInfo> find(const std::string& name);
-    // Writes what was learned since, if anything, making the cache's folder. Failure is of no
-    // consequence.
+    // Writes what was learned of good files since, if anything, making the cache's folder. Failure
+    // is of no consequence.
     void save_cache();
 
   private:
@@ -69,6 +70,7 @@ class PluginCatalogue {
     bool cache_loaded_ = false;
     bool dirty_ = false;
     std::map<std::string, Known> known_;  // by file
+    std::set<std::string> examined_;      // files that a prober has judged, in this process
 };
 
 }  // namespace steward::core

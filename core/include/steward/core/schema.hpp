@@ -17,8 +17,8 @@ namespace steward::core {
 
 class SchemaValidator {
   public:
-    // Fails on what is no schema, and on `$ref` and `pattern`, which the validator cannot bear from
-    // a stranger.
+    // Fails on what is no schema, and on what the validator cannot bear from a stranger: `$ref`,
+    // `pattern`, deep nesting, a multipleOf that is not positive.
     static Result<SchemaValidator> compile(const Poco::JSON::Object::Ptr& schema);
 
     SchemaValidator(SchemaValidator&&) noexcept;

@@ -33,6 +33,7 @@ struct ServiceConfig {
     std::uint16_t base_port = 5000;
     std::uint16_t port_tries = 100;
     MachineConfig machine;
+    std::string first_cause = "not started yet";           // of `stopped`, until the first start
     Duration metrics_interval = std::chrono::seconds(10);  // 0: none
 };
 

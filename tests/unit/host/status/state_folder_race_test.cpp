@@ -66,8 +66,6 @@ TEST_CASE("servers that start while others look and clean all get a folder of th
     }
     CHECK(paths.size() == kThreads * kEach / 2);
     CHECK(StateFolder::running(temp.path()).size() == kThreads * kEach / 2);
-    // A cleaner sees of each dead one at most for a moment that its lock is held by another
-    // cleaner's look.
     StateFolder::remove_dead(temp.path());
     const auto entries =
         std::distance(fs::directory_iterator(temp.path()), fs::directory_iterator());

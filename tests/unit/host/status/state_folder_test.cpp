@@ -126,7 +126,7 @@ TEST_CASE("the state folders are below XDG_STATE_HOME, else below the home folde
 TEST_CASE("a state folder is named after start and pid, private, and locked") {
     const TempFolder temp;
     const std::string base = temp / "a/b/steward";
-    const Umask umask(GENERATE(0, 022, 0777));
+    const Umask umask(GENERATE(0U, 022U, 0777U));
     const auto folder = made(base);
 
     const std::regex name("[0-9]{8}T[0-9]{6}Z-" + std::to_string(::getpid()) + "-[0-9a-f]{4}");

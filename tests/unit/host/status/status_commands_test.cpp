@@ -236,7 +236,8 @@ TEST_CASE("of several servers the newest is asked, a note names the others, --se
                          " (--server PID picks one)\n");
 
     LogsOptions options;
-    options.server = GENERATE_REF(older.path(), fs::path(older.path()).filename().string());
+    options.server =
+        GENERATE(true, false) ? older.path() : fs::path(older.path()).filename().string();
     CHECK(logs(temp.path(), options).out == "older\n");
     CHECK(logs(temp.path(), options).err.empty());
     options.server = pid;
