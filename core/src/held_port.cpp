@@ -132,6 +132,8 @@ struct HeldPort::Impl {
     UniqueFd companion;  // bound, not listening
     std::optional<Address> address;  // of the last take() or test()
     std::uint16_t port = 0;
+    std::set<std::uint64_t> searched;  // the sockets of the last search
+    std::int32_t search_from = 0;      // the pid to go on with in it
     TimePoint search_window{};
     Duration search_left{};
 };
@@ -282,8 +284,14 @@ std::optional<SocketOwner> HeldPort::Impl::search_owner(const std::set<std::uint
         return std::nullopt;
     }
     const TimePoint begin = scheduler.now();
-    auto owner =
-        find_owner(inodes, [this, end = begin + search_left] { return scheduler.now() >= end; });
+    // What one window has not got to is for the next: on a machine with many processes a search
+    // that began anew each time would never end.
+    if (searched != inodes) {
+        searched = inodes;
+        search_from = 0;
+    }
+    auto owner = find_owner(inodes, search_from,
+                            [this, end = begin + search_left] { return scheduler.now() >= end; });
     end_search(begin);
     return owner;
 }

@@ -1,9 +1,33 @@
 // The names that people see of the machine's states, origins and exits.
 #include <cstring>
 
-#include "steward/core/machine.hpp"
+#include "machine_step.hpp"
 
 namespace steward::core {
+
+// "1.5 s", "800 ms", "10 min".
+std::string duration_text(Duration d) {
+    const auto ms = to_ms(d);
+    if (ms >= 60'000 && ms % 60'000 == 0) {
+        return std::to_string(ms / 60'000) + " min";
+    }
+    if (ms >= 1000) {
+        std::string s = std::to_string(ms / 1000);
+        if (const auto tenths = ms % 1000 / 100; tenths != 0) {
+            s += '.' + std::to_string(tenths);
+        }
+        return s + " s";
+    }
+    return std::to_string(ms) + " ms";
+}
+
+std::string port_list(const std::vector<std::uint16_t>& ports) {
+    std::string s;
+    for (const auto port : ports) {
+        s += (s.empty() ? "" : ", ") + std::to_string(port);
+    }
+    return s;
+}
 
 std::string describe_exit(bool signaled, int code) {
     if (!signaled) {

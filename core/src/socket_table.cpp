@@ -386,7 +386,7 @@ Result<std::vector<SocketRow>> socket_rows(std::uint16_t port, SocketStates stat
 
 // ---- owners
 
-std::optional<SocketOwner> find_owner(const std::set<std::uint64_t>& inodes,
+std::optional<SocketOwner> find_owner(const std::set<std::uint64_t>& inodes, std::int32_t& from,
                                       const std::function<bool()>& stop) {
     const Dir proc(opendir("/proc"));
     if (!proc || inodes.empty()) {
@@ -396,10 +396,12 @@ std::optional<SocketOwner> find_owner(const std::set<std::uint64_t>& inodes,
         return SocketOwner{getpid(), process_name(getpid())};
     }
     while (const dirent* entry = readdir(proc.get())) {
+        // In the order of their numbers.
         const auto pid = to_number(entry->d_name);
-        if (!pid) {
+        if (!pid || *pid < from) {
             continue;
         }
+        from = *pid;
         if (stop()) {
             return std::nullopt;
         }
@@ -407,6 +409,7 @@ std::optional<SocketOwner> find_owner(const std::set<std::uint64_t>& inodes,
             return SocketOwner{*pid, process_name(*pid)};
         }
     }
+    from = 0;
     return std::nullopt;
 }
 
