@@ -161,6 +161,7 @@ TEST_CASE("flask_stop stops the app for good, and its port answers 503 with the 
     CHECK(text_at(server->tool("flask_stop"), "structuredContent.state") == "stopped");
     server->call("tools/list");
     CHECK(number_at(server->status(), "generation") == 1);
+    server.sandbox().wait_event("service.stopped");
     CHECK(count_events(server.sandbox(), "service.start") == 1);
     CHECK(http_get(server.port(), "/health").status == 503);
 
