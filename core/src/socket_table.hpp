@@ -61,8 +61,8 @@ struct SocketOwner {
     std::string name;
 };
 // Looks through /proc/*/fd, at this process first, until one of the sockets is found or stop() says
-// so, asked before each other process. `from` is the lowest pid to look at and becomes the one to go
-// on with: the owner, the first that was not looked at, or 0 when none is left.
+// so, asked before each other process. `from` is the lowest pid to look at and becomes the one to
+// go on with: the owner, the first that was not looked at, or 0 when none is left.
 std::optional<SocketOwner> find_owner(const std::set<std::uint64_t>& inodes, std::int32_t& from,
                                       const std::function<bool()>& stop);
 
