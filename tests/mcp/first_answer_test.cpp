@@ -55,7 +55,14 @@ TEST_CASE("server/discover is answered within 50 ms of the exec", "[mcp][first]"
     CHECK(ms_since(steward.started()) < kFirstAnswerMs);
     CHECK(text_at(message, "result.resultType") == "complete");
     CHECK(contains(text_at(message, "result.supportedVersions"), "2026-07-28"));
-    CHECK(text_at(steward.status(), "cause") == "waiting for a client");
+    // This request is itself what the app is started for; it may be answered before that is under
+    // way.
+    const auto status = steward.status();
+    if (text_at(status, "state") == "stopped") {
+        CHECK(text_at(status, "cause") == "waiting for a client");
+    } else {
+        CHECK(number_at(status, "generation") == 1);
+    }
 }
 
 TEST_CASE(
