@@ -177,45 +177,41 @@ void add_status(mcp::Server& server, const Bridge& bridge) {
     server.add_tool(std::move(tool));
 }
 
+// A tool without arguments that acts and returns the status.
+void add_action(mcp::Server& server, const char* name, const char* title, const char* description,
+                mcp::ToolAnnotations annotations, mcp::Handler handler) {
+    mcp::Tool tool;
+    tool.name = name;
+    tool.title = title;
+    tool.description = description;
+    tool.input_schema = no_arguments();
+    tool.output_schema = status_schema();
+    tool.annotations = annotations;
+    tool.handler = std::move(handler);
+    server.add_tool(std::move(tool));
+}
+
 void add_actions(mcp::Server& server, const Bridge& bridge) {
-    mcp::Tool start;
-    start.name = "flask_start";
-    start.title = "Start PromptBin";
-    start.description =
+    add_action(
+        server, "flask_start", "Start PromptBin",
         "Starts the PromptBin web app if it does not run; returns its status once it is healthy, "
-        "or with the cause.";
-    start.input_schema = no_arguments();
-    start.output_schema = status_schema();
-    start.annotations = {/*read_only=*/false, /*destructive=*/false, /*idempotent=*/true,
-                         /*open_world=*/false};
-    start.handler = acting(bridge, &Session::start, "start requested", /*wants_health=*/true);
-    server.add_tool(std::move(start));
-
-    mcp::Tool stop;
-    stop.name = "flask_stop";
-    stop.title = "Stop PromptBin";
-    stop.description =
+        "or "
+        "with the cause.",
+        {/*read_only=*/false, /*destructive=*/false, /*idempotent=*/true, /*open_world=*/false},
+        acting(bridge, &Session::start, "start requested", /*wants_health=*/true));
+    add_action(
+        server, "flask_stop", "Stop PromptBin",
         "Stops the PromptBin web app; returns when none of its processes is left. It stays stopped "
-        "until it is started.";
-    stop.input_schema = no_arguments();
-    stop.output_schema = status_schema();
-    stop.annotations = {/*read_only=*/false, /*destructive=*/true, /*idempotent=*/true,
-                        /*open_world=*/false};
-    stop.handler = acting(bridge, &Session::stop, "stop requested", /*wants_health=*/false);
-    server.add_tool(std::move(stop));
-
-    mcp::Tool restart;
-    restart.name = "flask_restart";
-    restart.title = "Restart PromptBin";
-    restart.description =
+        "until it is started.",
+        {/*read_only=*/false, /*destructive=*/true, /*idempotent=*/true, /*open_world=*/false},
+        acting(bridge, &Session::stop, "stop requested", /*wants_health=*/false));
+    add_action(
+        server, "flask_restart", "Restart PromptBin",
         "Restarts the PromptBin web app on the same port; returns its status once it is healthy, "
-        "or with the cause.";
-    restart.input_schema = no_arguments();
-    restart.output_schema = status_schema();
-    restart.annotations = {/*read_only=*/false, /*destructive=*/true, /*idempotent=*/false,
-                           /*open_world=*/false};
-    restart.handler = acting(bridge, &Session::restart, "restart requested", /*wants_health=*/true);
-    server.add_tool(std::move(restart));
+        "or "
+        "with the cause.",
+        {/*read_only=*/false, /*destructive=*/true, /*idempotent=*/false, /*open_world=*/false},
+        acting(bridge, &Session::restart, "restart requested", /*wants_health=*/true));
 }
 
 std::string logs_json(const std::vector<core::OutputLine>& lines) {
