@@ -243,6 +243,22 @@ TEST_CASE("a second signal kills at once", "[mcp][end]") {
     CHECK(nothing_left(steward, asked));
 }
 
+TEST_CASE("signals that the parent ignored and blocked end the session all the same",
+          "[mcp][end]") {
+    const Sandbox sandbox;
+    auto start = with_app();
+    start.blocked_signals = true;
+    StewardProcess steward(sandbox, start);
+    steward.initialize();
+    steward.wait_state("running");
+    const auto asked = Clock::now();
+    steward.kill(GENERATE(SIGTERM, SIGHUP, SIGINT));
+    const auto end = steward.wait_exit();
+    CHECK(end.code == 0);
+    CHECK(ms_since(asked, end.at) < kEndMs);
+    CHECK(nothing_left(steward, asked));
+}
+
 TEST_CASE("flask_stop gives the app its full shutdown timeout", "[mcp][end]") {
     const Sandbox sandbox;
     auto start = with_app(kStubborn);
