@@ -80,11 +80,6 @@ bool is_shortage(int error) {
     return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
 }
 
-bool all_ownerless(const std::vector<SocketRow>& rows) {
-    return !rows.empty() && std::all_of(rows.begin(), rows.end(),
-                                        [](const SocketRow& row) { return row.ownerless(); });
-}
-
 Error bind_error(const Address& address, std::uint16_t port, int error) {
     const std::string name = address.with_port(port);
     switch (error) {
@@ -224,7 +219,7 @@ Result<UniqueFd> HeldPort::Impl::bind_one(const Address& at, std::uint16_t numbe
         return in_use(at, number, is_companion);
     }
     const auto there = rows_at(at, number, SocketStates::kAll, socket_inode(fd.get()));
-    if (all_ownerless(there)) {
+    if (only_closing(there)) {
         return fd;
     }
     return in_use_by(at, number, there, is_companion);
@@ -260,7 +255,7 @@ Error HeldPort::Impl::in_use_by(const Address& at, std::uint16_t number,
         return {name + " is in use by " + owner->name + " (pid " + std::to_string(owner->pid) + ")",
                 EADDRINUSE};
     }
-    if (all_ownerless(rows)) {
+    if (only_closing(rows)) {
         return {name + " is in use by connections of an earlier server that are still closing",
                 EADDRINUSE};
     }

@@ -319,6 +319,11 @@ bool SocketRow::ownerless() const {
     }
 }
 
+bool only_closing(const std::vector<SocketRow>& rows) {
+    return !rows.empty() && std::all_of(rows.begin(), rows.end(),
+                                        [](const SocketRow& row) { return row.ownerless(); });
+}
+
 bool SocketRow::overlaps(const Address& address) const {
     if (local == address) {
         return true;

@@ -47,6 +47,10 @@ struct SocketRow {
     bool overlaps(const Address& address) const;
 };
 
+// Is there at least one, and are all of them ownerless? No row at all is no such thing: older
+// kernels do not show sockets that are only bound.
+bool only_closing(const std::vector<SocketRow>& rows);
+
 enum class SocketStates { kAll, kListening };
 
 // Every socket whose local port this is. Failure: the table cannot be read.

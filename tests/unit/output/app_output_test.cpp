@@ -146,13 +146,14 @@ TEST_CASE("lines that keep coming are not torn although each read ends within on
     Output output(in_folder(folder));
     auto pipes = output.open(1);
     const auto end = Clock::now() + 1500ms;
-    std::uint64_t count = 0;
+    std::uint64_t count = 1;
+    test::write_all(pipes.out.get(), "half of it, ");
     while (Clock::now() < end) {
-        test::write_all(pipes.out.get(), "half of it, ");
+        test::write_all(pipes.out.get(), "and the rest\nhalf of it, ");
         output.flush();
-        test::write_all(pipes.out.get(), "and the rest\n");
         ++count;
     }
+    test::write_all(pipes.out.get(), "and the rest\n");
     output.flush();
     for (const auto& line : output.output.tail(1000)) {
         REQUIRE(line.text == "half of it, and the rest");

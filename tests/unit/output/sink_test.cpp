@@ -41,7 +41,10 @@ class FileSizeLimit {
 std::string many_lines(std::size_t bytes) {
     std::string out;
     while (out.size() < bytes) {
-        out += "a line of the app, number " + std::to_string(out.size()) + "\n";
+        out += "a line of the app, number " + std::to_string(out.size());
+        // Of any length: a short one would fit where a long one did not.
+        out.append(out.size() % 101, '.');
+        out += '\n';
     }
     return out;
 }

@@ -86,6 +86,19 @@ TEST_CASE("a connection counts as ownerless only when it is closing and belongs 
     }
 }
 
+TEST_CASE("a port is shared with closing connections only if there are some and nothing else",
+          "[port]") {
+    core::SocketRow closing;
+    closing.state = TCP_TIME_WAIT;
+    core::SocketRow listening;
+    listening.state = TCP_LISTEN;
+    listening.inode = 7;
+    CHECK(core::only_closing({closing}));
+    CHECK(core::only_closing({closing, closing}));
+    CHECK_FALSE(core::only_closing({closing, listening}));
+    CHECK_FALSE(core::only_closing({}));
+}
+
 TEST_CASE("a socket stands in the way of an address when it covers it", "[port]") {
     const auto loopback = *Address::parse("127.0.0.1");
     const auto loopback6 = *Address::parse("::1");
