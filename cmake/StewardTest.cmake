@@ -13,8 +13,8 @@ function(steward_add_test name)
     target_compile_definitions(${name} PRIVATE ${arg_DEFINITIONS})
     add_test(NAME ${name} COMMAND ${name} ${arg_ARGS})
     set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
-    # What asserts times of real processes has the machine to itself.
+    # What asserts times of real processes runs one at a time; another test may keep the other core busy.
     if("process" IN_LIST arg_LABELS)
-        set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
+        set_tests_properties(${name} PROPERTIES RESOURCE_LOCK processes)
     endif()
 endfunction()

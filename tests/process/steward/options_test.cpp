@@ -238,8 +238,8 @@ TEST_CASE("what is no value for a flag is refused: exit code 2 and one line that
          "--host: must be a literal address such as 127.0.0.1 or ::1 (got localhost)"},
         {{"--health", ""}, "--health"},
         {{"--restart", "nonexistent"}, "nonexistent"},
-        {{"--metrics", "/nonexistent.so"}, "/nonexistent.so"},
-        {{"--plugin-dir", "/nonexistent"}, "--plugin-dir: /nonexistent is no folder"},
+        {{"--metrics", "/dev/null/x.so"}, "/dev/null/x.so"},
+        {{"--plugin-dir", "/dev/null/x"}, "--plugin-dir: /dev/null/x is no folder"},
         {{"--set", "nonsense"}, "--set: must be ID.KEY=VALUE"},
         {{"--set", ".a=b"}, "--set: must be ID.KEY=VALUE"},
         {{"--set", "nonexistent.a=1"}, "nonexistent"},
@@ -257,7 +257,7 @@ TEST_CASE("what is no value for a flag is refused: exit code 2 and one line that
     const std::string command = GENERATE("run", "mcp");
     const auto began = Clock::now();
     const auto output = run_steward(sandbox, Arguments{command} + wrong.args);
-    INFO(output.err);
+    CAPTURE(command, wrong.args, output.err);
     CHECK(output.code == 2);
     CHECK(output.out.empty());
     CHECK_THAT(output.err, Catch::StartsWith("steward: ") && Catch::Contains(wrong.says));

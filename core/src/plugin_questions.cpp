@@ -1,0 +1,135 @@
+#include "plugin_questions.hpp"
+
+#include <utility>
+#include <vector>
+
+namespace steward::core {
+namespace {
+
+// How long a call that is in the way of another may take.
+constexpr Duration kDecisionTime = std::chrono::milliseconds(250);
+constexpr Duration kQuarantineAfter = std::chrono::seconds(2);
+constexpr Duration kQueueTime = std::chrono::seconds(5);
+
+}  // namespace
+
+std::string Slot::unusable() const {
+    if (!broken.empty()) {
+        return broken;
+    }
+    if (none()) {
+        return "none is chosen";
+    }
+    return library && library->quarantined ? shown + " is quarantined" : std::string();
+}
+
+std::uint64_t PluginQuestions::open(const Slot& slot, std::string call, Duration budget,
+                                    std::function<void(const std::string&)> fallback) {
+    const auto id = next_id_++;
+    auto& question = pending_[id];
+    question.library = slot.library;
+    question.plugin = slot.shown;
+    question.call = std::move(call);
+    question.budget = budget;
+    question.asked = scheduler_.now();
+    question.fallback = std::move(fallback);
+    question.timer = scheduler_.arm(question.asked + budget,
+                                    [self = shared_from_this(), id] { self->check(id); });
+    return id;
+}
+
+// False: it comes late, the fallback has answered.
+bool PluginQuestions::answered(std::uint64_t id, const std::function<void()>& deliver) {
+    const auto it = pending_.find(id);
+    if (it == pending_.end()) {
+        return false;
+    }
+    scheduler_.disarm(it->second.timer);
+    pending_.erase(it);
+    deliver();
+    return true;
+}
+
+void PluginQuestions::report(EventName name, const std::string& plugin, const std::string& call,
+                             const std::string& cause) const {
+    if (report_) {
+        report_(name, plugin, call, cause);
+    }
+}
+
+void PluginQuestions::end() {
+    report_ = nullptr;
+    for (const auto& [id, question] : std::exchange(pending_, {})) {
+        scheduler_.disarm(question.timer);
+    }
+}
+
+void PluginQuestions::give_up(std::uint64_t id, const std::string& why) {
+    const auto it = pending_.find(id);
+    if (it == pending_.end()) {
+        return;
+    }
+    scheduler_.disarm(it->second.timer);
+    const auto fallback = std::move(it->second.fallback);
+    pending_.erase(it);
+    fallback(why);
+}
+
+// A deadline counts from the start of the call, not from the question: an earlier call may have
+// been in the way.
+void PluginQuestions::check(std::uint64_t id) {
+    const auto it = pending_.find(id);
+    if (it == pending_.end()) {
+        return;
+    }
+    auto& question = it->second;
+    const auto now = scheduler_.now();
+    const auto running = question.library->thread->running();
+    const bool mine = running.number == question.number;
+    const TimePoint since(Duration(running.since_ns));
+    const Duration allowed = mine ? question.budget : kDecisionTime;
+    const bool overdue = running.number != 0 && now - since >= allowed;
+    if (overdue || now - question.asked >= kQueueTime) {
+        const std::string cause = question.plugin + ": " + question.call + " took more than " +
+                                  std::to_string(to_ms(question.budget)) +
+                                  " ms; the built-in fallback answered";
+        report(EventName::kPluginLate, question.plugin, question.call, cause);
+        if (running.number != 0) {
+            scheduler_.arm(
+                since + allowed + kQuarantineAfter,
+                [self = shared_from_this(), library = question.library, number = running.number,
+                 call = question.call] { self->check_quarantine(library, number, call); });
+        }
+        give_up(id, cause);
+        return;
+    }
+    const TimePoint again =
+        running.number != 0 ? since + allowed : now + std::chrono::milliseconds(10);
+    question.timer = scheduler_.arm(again, [self = shared_from_this(), id] { self->check(id); });
+}
+
+void PluginQuestions::check_quarantine(const std::shared_ptr<Library>& library,
+                                       std::uint64_t number, const std::string& call) {
+    // The libraries may be gone by now, if these strategies are.
+    if (library->thread && !library->quarantined && library->thread->running().number == number) {
+        quarantine(*library, call);
+    }
+}
+
+void PluginQuestions::quarantine(Library& library, const std::string& call) {
+    library.quarantined = true;
+    report(EventName::kPluginQuarantined, library.id, call,
+           library.id + ": " + call +
+               " has not come back; it is not called any more, the built-in fallback answers");
+    std::vector<std::uint64_t> stuck;
+    for (const auto& [id, question] : pending_) {
+        if (question.library.get() == &library) {
+            stuck.push_back(id);
+        }
+    }
+    for (const auto id : stuck) {
+        give_up(id, library.id + " is quarantined");
+    }
+}
+
+}  // namespace steward::core
