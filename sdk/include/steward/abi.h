@@ -7,29 +7,31 @@
  *
  * Frozen rules
  *   1. No C++ type, exception, allocator, FILE*, errno or locale crosses this boundary, and nothing
- * unwinds over it.
+ *      unwinds over it.
  *   2. Nobody frees what the other side allocated. A result leaves through a caller-owned struct, a
- * steward_sink or a callback. A steward_str that is an argument is valid until the call returns, no
- * longer.
+ *      steward_sink or a callback. A steward_str that is an argument is valid until the call
+ *      returns, no longer.
  *   3. Every struct begins with `size`, the sender's sizeof. A receiver reads a field only if
- * STEWARD_HAS says so; within a major version structs only grow at the end. Small values and
- * elements of arrays (steward_str, steward_event, steward_label) have no size: they never change.
+ *      STEWARD_HAS says so; within a major version structs only grow at the end. Small values and
+ *      elements of arrays (steward_str, steward_event, steward_label) have no size: they never
+ *      change.
  *   4. Function pointers of an interface are never null. Descriptors, interfaces and their strings
- * live until `deinit`.
+ *      live until `deinit`.
  *   5. Interfaces are found by a string id with a revision ("steward.restart/1"); a changed
- * interface gets a new id.
+ *      interface gets a new id.
  *   6. No descriptor changes its owner. A plugin opens its descriptors with CLOEXEC and closes them
- * itself.
+ *      itself.
  *   7. The process belongs to the host: no signal handlers, no waiting for children, no fork, no
- * setenv, chdir, umask, setlocale, exit, and nothing written to descriptor 1.
+ *      setenv, chdir, umask, setlocale, exit, and nothing written to descriptor 1.
  *
  * Thread classes, named in brackets at each function
  *   [plugin]  the one thread that the host runs for this library; calls on it never overlap, so a
- * plugin needs no lock [any]     any thread, at any time, also concurrently
+ *             plugin needs no lock
+ *   [any]     any thread, at any time, also concurrently
  *
  * Deadlines: the host measures each call on [plugin] from its start. A decision or `start` that
- * takes more than 250 ms is answered by the host's own fallback; a library that has not come back 2
- * s later is never called again.
+ * takes more than 250 ms is answered by the host's own fallback; a library that has not come back
+ * 2 s later is never called again.
  */
 #ifndef STEWARD_ABI_H
 #define STEWARD_ABI_H

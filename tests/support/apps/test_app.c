@@ -1,19 +1,17 @@
-/* test_app: the app that process tests supervise. It starts in about a millisecond and does as
- * told.
+/* test_app: the app that process tests supervise. It starts in about a millisecond and does as told.
  *
  *   Options of the supervised app (same meaning as for app.py; --mode, --log-level and --data-dir
- * are accepted with their value and ignored)
+ *   are accepted with their value and ignored)
  *     --listen-fd N          serve HTTP on this listening socket
- *     --host H --port P      else listen on H (127.0.0.1) and P; P = 0: "port N" is printed on
- * stdout
+ *     --host H --port P      else listen on H (127.0.0.1) and P; P = 0: "port N" is printed on stdout
  *     --instance-id ID       goes into the answers of /health
  *   Output, done in this order before anything else
  *     --stderr-line TEXT     writes the line to stderr; may be given several times, as may
  *     --stdout-line TEXT
  *     --stdout-bytes N       writes N bytes to stdout, in lines of 64
  *     --report FILE          writes a JSON object to FILE (by rename): pid, ppid, sid, pgid, cwd,
- * argv, env (in order), fds (number: link), sig_blocked, sig_ignored (masks as in
- *                            /proc/self/status), pdeathsig, nofile (soft limit)
+ *                            argv, env (in order), fds (number: link), sig_blocked, sig_ignored
+ *                            (masks as in /proc/self/status), pdeathsig, nofile (soft limit)
  *     --ready                prints "ready" on stdout when everything below is set up
  *   End
  *     --exit-code N          exits at once
@@ -22,28 +20,33 @@
  *     --crash-code N
  *     --ignore-term          ignores SIGTERM
  *     --drain-ms MS          after SIGTERM accepts no more, goes on with what it has, exits 0 MS
- * later. Without both SIGTERM kills it, as it does any program. Health
+ *                            later
+ *     Without both SIGTERM kills it, as it does any program.
+ *   Health
  *     --start-delay-ms MS    listens (--port), accepts (--listen-fd) and gets ready MS after the
- * start
+ *                            start
  *     --health-delay-ms MS   answers each /health after MS
  *     --unhealthy-after-ms MS   from then on /health is answered 503 {"status":"unhealthy"}
  *     --hang-after-ms MS     from then on it accepts and reads but answers nothing
  *   Processes, all of which inherit everything and live until they are killed
  *     --children N           N children in the app's own process group
- *     --grandchild           a double-forked descendant in a session of its own that ignores
- * SIGTERM
+ *     --grandchild           a double-forked descendant in a session of its own that ignores SIGTERM
  *     --fork-bomb N          the app and all its descendants fork as fast as they can, every fourth
- * in a new session, until N processes have been made
- *     --comet N              a process that forks, changes session and exits every 100
- * microseconds, N times
+ *                            in a new session, until N processes have been made
+ *     --comet N              a process that forks, changes session and exits every 100 microseconds,
+ *                            N times
  *
  *   HTTP/1.1, one request per connection (Connection: close). Any method.
  *     /health      200 {"status":"healthy","instance":ID,"instance_id":ID,"pid":PID}
  *     /pid         200, its pid as text
- *     /crash       as --crash-after-ms 0; no answer      /exit/N      exits with N; no answer
- *     /slow/MS     200 after MS                          /hang        as --hang-after-ms 0; no
- * answer /unhealthy /healthy   switches what /health says else         200 {"path":PATH} With none
- * of --listen-fd and --port it just waits. Errors of use: exit code 64.
+ *     /crash       as --crash-after-ms 0; no answer
+ *     /exit/N      exits with N; no answer
+ *     /slow/MS     200 after MS
+ *     /hang        as --hang-after-ms 0; no answer
+ *     /unhealthy /healthy    switches what /health says
+ *     else         200 {"path":PATH}
+ *
+ * With none of --listen-fd and --port it just waits. Errors of use: exit code 64.
  */
 #include "test_app.h"
 

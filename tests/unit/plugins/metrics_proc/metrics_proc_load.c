@@ -1,10 +1,11 @@
 /* A tree of processes for tests of the metrics: metrics_proc_load MODE, told what to do on its
  * standard input.
  *
- *   hold CHILDREN MIB  starts CHILDREN processes, which each touch MIB of memory; says "ready";
- * ends at end of input burn MS            a child uses MS of CPU time and is waited for; says
- * "burnt" and the microseconds that both used churn              starts and ends short-lived
- * processes until end of input; says "ready" first
+ *   hold CHILDREN MIB  starts CHILDREN processes, which each touch MIB of memory; says "ready"; ends
+ *                      at end of input
+ *   burn MS            a child uses MS of CPU time and is waited for; says "burnt" and the
+ *                      microseconds that both used
+ *   churn              starts and ends short-lived processes until end of input; says "ready" first
  *
  * Every process ends when the standard input does, also after the death of its parent.
  */
