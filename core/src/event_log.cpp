@@ -1,6 +1,7 @@
 #include "steward/core/event_log.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace steward::core {
 
@@ -8,6 +9,15 @@ void EventLog::append(Event event) {
     {
         const std::lock_guard lock(mutex_);
         event.sequence = next_++;
+        if (event.name == EventName::kMetrics) {
+            const auto older =
+                std::find_if(events_.rbegin(), events_.rend(), [&event](const Event& e) {
+                    return e.name == EventName::kMetrics && e.service == event.service;
+                });
+            if (older != events_.rend()) {
+                events_.erase(std::next(older).base());
+            }
+        }
         events_.push_back(event);
         if (events_.size() > capacity_) {
             events_.pop_front();

@@ -1,8 +1,7 @@
 // EventLog: the last events of a supervisor, the one history that logs, notifications and
 // explanations are made from.
 //
-// append() and subscribe() belong to the loop's thread; recent() and since() may be called on any
-// thread.
+// append() and subscribe() belong to the loop's thread; recent() may be called on any thread.
 #pragma once
 #include <cstdint>
 #include <deque>
@@ -18,7 +17,9 @@ class EventLog {
   public:
     explicit EventLog(std::size_t capacity = 1000) : capacity_(capacity) {}
 
-    // Numbers the event, keeps it and tells the subscribers, in the order in which they came.
+    // Numbers the event, keeps it and tells the subscribers, in the order in which they came. Of the
+    // samples of a service only the newest is kept: they come all the time, and would push out what
+    // happened.
     void append(Event event);
     void subscribe(std::function<void(const Event&)> subscriber);
 
