@@ -3,12 +3,14 @@
 #include <fcntl.h>
 #include <sys/inotify.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <random>
 
 namespace steward::core {
@@ -57,6 +59,17 @@ bool OsLinux::runs(std::int32_t pid) {
     return strchr("TtZXx", end[2]) == nullptr;
 }
 
+int OsLinux::check_file(const std::string& file) {
+    struct stat status {};
+    if (stat(file.c_str(), &status) != 0) {
+        return errno;
+    }
+    if (!S_ISREG(status.st_mode)) {
+        return S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
+    }
+    return access(file.c_str(), R_OK) == 0 ? 0 : errno;
+}
+
 void OsLinux::watch_folder(const std::string& folder, std::function<void(std::string)> changed) {
     end_watch();
     if (folder.empty()) {
@@ -68,8 +81,19 @@ void OsLinux::watch_folder(const std::string& folder, std::function<void(std::st
     }
     constexpr std::uint32_t kChanges =
         IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB;
-    if (inotify_add_watch(inotify_.get(), folder.c_str(), kChanges | IN_ONLYDIR) < 0) {
-        inotify_.reset();
+    // What is not there is awaited in the nearest folder above it.
+    std::filesystem::path nearest(folder);
+    while (inotify_add_watch(inotify_.get(), nearest.c_str(), kChanges | IN_ONLYDIR) < 0) {
+        if ((errno != ENOENT && errno != ENOTDIR) || !nearest.has_relative_path()) {
+            inotify_.reset();
+            return;
+        }
+        awaited_ = nearest.filename();
+        nearest = nearest.parent_path();
+    }
+    std::error_code error;
+    if (!awaited_.empty() && std::filesystem::exists(nearest / awaited_, error)) {
+        watch_folder(folder, std::move(changed));  // It came between the two looks.
         return;
     }
     changed_ = std::move(changed);
@@ -86,7 +110,8 @@ void OsLinux::read_changes() {
         }
         for (ssize_t at = 0; at < n;) {
             const auto* event = reinterpret_cast<const inotify_event*>(buffer.data() + at);
-            if (event->len > 0 && std::strcmp(event->name, "__pycache__") != 0) {
+            if (event->len > 0 && std::strcmp(event->name, "__pycache__") != 0 &&
+                (awaited_.empty() || awaited_ == event->name)) {
                 name = event->name;
             }
             at += static_cast<ssize_t>(sizeof(inotify_event)) + static_cast<ssize_t>(event->len);
@@ -103,6 +128,7 @@ void OsLinux::end_watch() {
         scheduler_.unwatch(inotify_.get());
         inotify_.reset();
     }
+    awaited_.clear();
     changed_ = nullptr;
 }
 

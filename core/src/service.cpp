@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdio>
 #include <new>
+#include <system_error>
 
 namespace steward::core {
 namespace {
@@ -332,6 +333,12 @@ void Service::perform_spawn(const Spawn& action) {
     request.directory = config_.directory;
     if (config_.machine.port_mode == PortMode::kHandOver) {
         request.listener = parts_.port.listener();
+    }
+    if (const int error = config_.script.empty() ? 0 : parts_.os.check_file(config_.script)) {
+        feed(SpawnFailed{
+            "cannot start " + config_.script + ": " + std::generic_category().message(error), error,
+            /*retryable=*/false});
+        return;
     }
     auto pipes = parts_.output.open(action.generation);
     if (!pipes) {

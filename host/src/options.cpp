@@ -100,6 +100,18 @@ class Flags {
     Options& o_;
 };
 
+// Absolute, for the app may run elsewhere.
+std::string whole_path(const char* flag, const std::string& value) {
+    std::error_code error;
+    const auto path = std::filesystem::absolute(value, error);
+    if (error) {
+        throw UsageError{fmt::format(
+            "{}: {} begins at the working directory, which cannot be used: {}; give a whole path",
+            flag, value, error.message())};
+    }
+    return path.lexically_normal().string();
+}
+
 void Flags::plugin_dirs() {
     Options& o = o_;  // The flags outlive this object.
     list("--plugin-dir",
@@ -111,7 +123,7 @@ void Flags::plugin_dirs() {
                      "--plugin-dir: {} is no folder; give one that holds steward_ID.so files",
                      value)};
              }
-             o.plugin_dirs.push_back(std::filesystem::absolute(value).lexically_normal().string());
+             o.plugin_dirs.push_back(whole_path("--plugin-dir", value));
              o.strategies_given = true;
          });
 }
@@ -188,7 +200,7 @@ void Flags::supervision() {
              if (value.empty()) {
                  throw UsageError{"--data-dir: must not be empty"};
              }
-             o.data_dir = std::filesystem::absolute(value).lexically_normal().string();
+             o.data_dir = whole_path("--data-dir", value);
          });
     text("--log-level",
          "The app's log level: debug, info, warning, error, critical [" + o.log_level + "]",

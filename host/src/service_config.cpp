@@ -58,15 +58,19 @@ bool uses(const std::vector<std::string>& command, const std::string& placeholde
 
 // The folder of the script or program that a command names, to notice when somebody mends it.
 std::string script_folder(const std::vector<std::string>& command) {
+    // Empty where a relative path leads nowhere: the working directory is gone.
+    const auto folder_of = [](const std::string& file) {
+        std::error_code error;
+        return fs::absolute(file, error).parent_path().string();
+    };
     struct stat info {};
     for (std::size_t i = 1; i < command.size(); ++i) {
         if (stat(command[i].c_str(), &info) == 0 && S_ISREG(info.st_mode)) {
-            return fs::absolute(command[i]).parent_path().string();
+            return folder_of(command[i]);
         }
     }
-    return command.front().find('/') != std::string::npos
-               ? fs::absolute(command.front()).parent_path().string()
-               : std::string();
+    return command.front().find('/') != std::string::npos ? folder_of(command.front())
+                                                          : std::string();
 }
 
 }  // namespace
@@ -100,7 +104,9 @@ core::ServiceConfig service_config(const Options& options, const Paths& paths) {
                        "{fd}",
                        "--instance-id",
                        "{instance}"};
-        config.watch_folder = fs::path(paths.app).parent_path().string();
+        config.script = paths.app;
+        config.directory = fs::path(paths.app).parent_path().string();
+        config.watch_folder = config.directory;
         machine.port_mode = PortMode::kHandOver;
     } else {
         config.argv = options.app_command;

@@ -424,6 +424,8 @@ void Session::block_signals() {
     pthread_sigmask(SIG_BLOCK, &set, nullptr);
     // A client that is gone is an error of write(), not the end of the process.
     signal(SIGPIPE, SIG_IGN);
+    // So is a file that may not grow.
+    signal(SIGXFSZ, SIG_IGN);
 }
 
 }  // namespace steward::host

@@ -230,6 +230,9 @@ class FakeOs final : public core::Os {
     std::uint64_t entropy() override { return ++entropy_state_ * 0x9e3779b97f4a7c15ULL; }
     core::Duration slept() override { return slept_; }
     bool runs(std::int32_t pid) override { return frozen.count(pid) == 0; }
+    int check_file(const std::string& file) override {
+        return missing_files.count(file) == 0 ? 0 : ENOENT;
+    }
     void watch_folder(const std::string& folder, std::function<void(std::string)> changed) override;
 
     // The machine sleeps: no time passes for the loop.
@@ -240,7 +243,8 @@ class FakeOs final : public core::Os {
     void seed(std::uint64_t seed) { entropy_state_ = seed; }
 
     std::set<std::int32_t> frozen;  // processes that are stopped or zombies
-    core::Duration wall_jump{};     // somebody has set the clock
+    std::set<std::string> missing_files;
+    core::Duration wall_jump{};  // somebody has set the clock
 
   private:
     VirtualScheduler& scheduler_;

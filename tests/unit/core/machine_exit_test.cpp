@@ -96,7 +96,7 @@ TEST_CASE("an end that is at once from the start kills at once", "[machine][exit
     }
 }
 
-TEST_CASE("whatever lives at the exit deadline is named, in every state, once, within 920 ms",
+TEST_CASE("whatever lives at the exit deadline is named, in every state, once, within 890 ms",
           "[machine][exit]") {
     const auto state = GENERATE(State::kStarting, State::kRunning, State::kUnhealthy,
                                 State::kDeciding, State::kStopping, State::kUnkillable);
@@ -106,10 +106,10 @@ TEST_CASE("whatever lives at the exit deadline is named, in every state, once, w
     INFO(to_string(state));
     driver.end();
     CHECK(driver.count<Finish>() == 0);
-    driver.advance(920ms);
+    driver.advance(890ms);
     CHECK(driver.state() == State::kUnkillable);
     CHECK(driver.count<Finish>() == 1);
-    CHECK(driver.last<Finish>().left == "still there 120 ms after SIGKILL");
+    CHECK(driver.last<Finish>().left == "still there 90 ms after SIGKILL");
     SECTION("its late end says nothing more") {
         driver.feed(Exited{true, 9, "", ""});
         CHECK(driver.count<Finish>() == 0);
@@ -127,7 +127,7 @@ TEST_CASE("an app that ends just before the exit deadline does not move the dead
     MachineDriver driver;
     driver.to_running().end();
     SECTION("after SIGKILL") {
-        driver.advance(919ms).signal(9).advance(1ms);
+        driver.advance(889ms).signal(9).advance(1ms);
     }
     SECTION("before SIGKILL") {
         driver.advance(799ms).code(0).advance(121ms);

@@ -49,6 +49,25 @@ TEST_CASE("a start takes the port, opens the output, and spawns with the listeni
     CHECK(bed.world.guardian.last_spawn().listener == FakePort::kListener);
 }
 
+TEST_CASE("without its script the app is misconfigured, and started when the script is there",
+          "[service][spawn]") {
+    auto config = app_config();
+    config.script = "/app/app.py";
+    ServiceBed bed(config);
+    bed.world.os.missing_files = {"/app/app.py"};
+    bed.service->start_for_client("test");
+    bed.advance(1s);
+    CHECK(bed.state() == State::kMisconfigured);
+    CHECK(bed.service->status().cause == "cannot start /app/app.py: No such file or directory");
+    CHECK(bed.world.journal.count("spawn") == 0);
+    CHECK(bed.world.journal.count("open output") == 0);
+    bed.world.os.missing_files.clear();
+    bed.world.os.change_file("app.py");
+    bed.advance(250ms);
+    CHECK(bed.world.journal.count("spawn 2") == 1);
+    CHECK(bed.state() != State::kMisconfigured);
+}
+
 TEST_CASE("an app that binds for itself is given no socket", "[service][spawn]") {
     ServiceBed bed(own_bind_app());
     bed.to_starting();
@@ -367,7 +386,7 @@ TEST_CASE("a session in which nothing was started ends at once", "[service][exit
     CHECK(finished == 1);
 }
 
-TEST_CASE("what cannot be killed is named within 920 ms, and its late end says nothing more",
+TEST_CASE("what cannot be killed is named within 890 ms, and its late end says nothing more",
           "[service][exit]") {
     ServiceBed bed;
     AppPlan plan;
@@ -381,9 +400,9 @@ TEST_CASE("what cannot be killed is named within 920 ms, and its late end says n
     bed.service->exit("SIGTERM", false,
                       [&](std::string left) { finished.push_back(std::move(left)); });
     CHECK(bed.time().run_until([&] { return !finished.empty(); }, 5s));
-    CHECK(bed.time().now() - begin == 921ms);  // 920 ms, and the fake guardian's millisecond.
+    CHECK(bed.time().now() - begin == 891ms);  // 890 ms, and the fake guardian's millisecond.
     CHECK(finished ==
-          std::vector<std::string>{"still there 120 ms after SIGKILL: 412 (python3, D)"});
+          std::vector<std::string>{"still there 90 ms after SIGKILL: 412 (python3, D)"});
     bed.world.guardian.killed(9);
     bed.world.guardian.empty();
     bed.advance(1h);

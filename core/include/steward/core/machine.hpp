@@ -100,7 +100,7 @@ struct MachineConfig {
     // From SIGKILL to `unkillable`, and from --exit-timeout's SIGKILL to the end without an empty
     // tree.
     Duration kill_timeout = std::chrono::seconds(5);
-    Duration exit_kill_timeout = std::chrono::milliseconds(120);
+    Duration exit_kill_timeout = std::chrono::milliseconds(90);
     Duration degraded_retry = std::chrono::seconds(60);
     Duration degraded_retry_cap = std::chrono::minutes(10);
 

@@ -193,8 +193,11 @@ class Os {
     virtual Duration slept() = 0;
     // Does the process live, neither stopped nor a zombie?
     virtual bool runs(std::int32_t pid) = 0;
+    // 0 when it is a regular file that can be read, else errno.
+    virtual int check_file(const std::string& file) = 0;
     // Calls changed(name) when something in the folder is written, created, renamed or deleted; the
-    // last watch replaces the one before. An empty folder, or one that cannot be watched: none.
+    // last watch replaces the one before. While there is no such folder, when it may have come. An
+    // empty folder, or one that cannot be watched: none.
     virtual void watch_folder(const std::string& folder,
                               std::function<void(std::string name)> changed) = 0;
 };

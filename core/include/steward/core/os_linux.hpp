@@ -16,6 +16,7 @@ class OsLinux final : public Os {
     std::uint64_t entropy() override;
     Duration slept() override;
     bool runs(std::int32_t pid) override;
+    int check_file(const std::string& file) override;
     void watch_folder(const std::string& folder,
                       std::function<void(std::string name)> changed) override;
 
@@ -25,6 +26,7 @@ class OsLinux final : public Os {
 
     Scheduler& scheduler_;
     UniqueFd inotify_;
+    std::string awaited_;  // the one name that counts, where the folder itself is missing
     std::function<void(std::string)> changed_;
 };
 

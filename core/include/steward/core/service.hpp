@@ -27,6 +27,7 @@ struct ServiceConfig {
     std::vector<std::string> argv;
     std::vector<std::pair<std::string, std::string>> environment;  // STEWARD_INSTANCE is added
     std::string directory;  // working directory; empty: the supervisor's
+    std::string script;     // a file without which the command cannot work; empty: none
     std::string data_dir;
     std::string watch_folder;  // a change in it ends misconfigured and degraded; empty: none
     std::string address = "127.0.0.1";

@@ -1,0 +1,101 @@
+// OsLinux on real files: what it says of a file, and when it tells of a folder's changes.
+#include "steward/core/os_linux.hpp"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "catch.hpp"
+#include "steward/core/loop.hpp"
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+using steward::core::Loop;
+using steward::core::OsLinux;
+
+namespace {
+
+class Folder {
+  public:
+    Folder() {
+        std::string name = (fs::temp_directory_path() / "os-linux-XXXXXX").string();
+        REQUIRE(mkdtemp(name.data()) != nullptr);
+        path_ = name;
+    }
+    ~Folder() { fs::remove_all(path_); }
+    Folder(const Folder&) = delete;
+    Folder& operator=(const Folder&) = delete;
+    fs::path operator/(const std::string& name) const { return path_ / name; }
+    std::string text() const { return path_.string(); }
+
+  private:
+    fs::path path_;
+};
+
+// Runs the loop until the watch has told a name; "" when nothing has come within the time.
+std::string change_after(const std::string& watched, const std::function<void()>& deed,
+                         std::chrono::milliseconds limit) {
+    Loop loop;
+    OsLinux os(loop);
+    std::string told;
+    os.watch_folder(watched, [&](const std::string& name) {
+        told = name;
+        loop.stop();
+    });
+    loop.arm(loop.now() + limit, [&] { loop.stop(); });
+    deed();
+    loop.run();
+    return told;
+}
+
+constexpr auto kPatience = 5000ms;
+constexpr auto kNothingComes = 100ms;
+
+}  // namespace
+
+TEST_CASE("a script is a regular file that can be read, or there is a reason") {
+    const Folder folder;
+    Loop loop;
+    OsLinux os(loop);
+    CHECK(os.check_file(folder / "app.py") == ENOENT);
+    CHECK(os.check_file(folder.text()) == EISDIR);
+    std::ofstream(folder / "app.py") << "print()";
+    CHECK(os.check_file(folder / "app.py") == 0);
+    REQUIRE(mkfifo((folder / "fifo").c_str(), 0600) == 0);
+    CHECK(os.check_file(folder / "fifo") == EINVAL);
+    CHECK(os.check_file((folder / "app.py").string() + "/x") == ENOTDIR);
+}
+
+TEST_CASE("a change in a watched folder is told by name") {
+    const Folder folder;
+    CHECK(change_after(
+              folder.text(), [&] { std::ofstream(folder / "app.py") << "x"; }, kPatience) ==
+          "app.py");
+}
+
+TEST_CASE("what the interpreter caches is no change of the app's files") {
+    const Folder folder;
+    CHECK(change_after(
+              folder.text(), [&] { fs::create_directory(folder / "__pycache__"); },
+              kNothingComes) == "");
+}
+
+TEST_CASE("a folder that is not there is awaited, whatever else happens above it") {
+    const Folder folder;
+    const auto missing = (folder / "a") / "b";
+    CHECK(change_after(
+              missing.string(),
+              [&] {
+                  fs::create_directory(folder / "other");
+                  fs::create_directories(missing);
+              },
+              kPatience) == "a");
+    fs::remove_all(folder / "a");
+    CHECK(change_after(
+              missing.string(), [&] { fs::create_directory(folder / "another"); }, kNothingComes) ==
+          "");
+}
