@@ -37,6 +37,7 @@ PluginLibraries::PluginLibraries(std::string host_version,
 }
 
 PluginLibraries::~PluginLibraries() {
+    impl_->gate->close();
     for (const auto& library : impl_->all) {
         if (!library->quarantined) {
             const auto over = std::make_shared<std::promise<void>>();

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "plugin_gate.hpp"
 #include "plugin_thread.hpp"
 #include "steward/core/plugin_strategies.hpp"
 
@@ -32,6 +33,7 @@ struct PluginLibraries::Impl {
     std::shared_ptr<Library> get(const std::string& file, FileIdentity identity,
                                  const std::string& id);
 
+    std::shared_ptr<PluginGate> gate = std::make_shared<PluginGate>();
     std::string version;
     std::function<void(int, std::string)> log;
     std::vector<std::shared_ptr<Library>> all;

@@ -34,8 +34,8 @@ struct Slot {
 
 class PluginQuestions : public std::enable_shared_from_this<PluginQuestions> {
   public:
-    PluginQuestions(Scheduler& scheduler, StrategyReport report)
-        : scheduler_(scheduler), report_(std::move(report)) {}
+    PluginQuestions(Scheduler& scheduler, std::shared_ptr<PluginGate> gate, StrategyReport report)
+        : scheduler_(scheduler), gate_(std::move(gate)), report_(std::move(report)) {}
 
     // Runs `work` on the library's thread. `answer` comes once, on the loop's thread: with what
     // `work` returned, or with the fallback when that was nothing (`why` says why), when it took
@@ -77,6 +77,7 @@ class PluginQuestions : public std::enable_shared_from_this<PluginQuestions> {
     void give_up(std::uint64_t id, const std::string& why);
 
     Scheduler& scheduler_;
+    const std::shared_ptr<PluginGate> gate_;
     StrategyReport report_;
     std::uint64_t next_id_ = 1;
     std::map<std::uint64_t, Pending> pending_;
@@ -95,7 +96,7 @@ void PluginQuestions::ask(const Slot& slot, std::string call, Duration budget,
     const auto id = open(slot, std::move(call), budget,
                          [answer, fallback](const std::string& why) { answer(fallback(why)); });
     pending_[id].number = slot.library->thread->call(
-        [self = weak_from_this(), &loop = scheduler_, id, shown = slot.shown,
+        [self = weak_from_this(), &loop = scheduler_, gate = gate_, id, shown = slot.shown,
          work = std::move(work), answer, fallback, late] {
             std::string why;
             std::optional<Answer> result;
@@ -104,7 +105,7 @@ void PluginQuestions::ask(const Slot& slot, std::string call, Duration budget,
             } catch (...) {
                 why = "it threw an exception";
             }
-            loop.post([self, id, result, why = shown + ": " + why, answer, fallback, late] {
+            gate->post(loop, [self, id, result, why = shown + ": " + why, answer, fallback, late] {
                 const auto questions = self.lock();
                 const bool waited = questions && questions->answered(id, [&] {
                     answer(result ? *result : fallback(why));

@@ -81,14 +81,16 @@ struct PluginStrategies::Impl : std::enable_shared_from_this<PluginStrategies::I
         std::function<void(ProbeAnswer)> answer;
         TimerId timer = 0;
     };
-    // What a probe's `done` is given; never freed, for a plugin may call it at any time.
+    // What a probe's `done` is given; kept for ever, for a plugin may call it at any time.
     struct DoneTarget {
-        Scheduler* scheduler;
+        Scheduler& scheduler;
+        std::shared_ptr<PluginGate> gate;
         std::weak_ptr<Impl> impl;
     };
 
-    Impl(Scheduler& s, std::shared_ptr<PluginQuestions> q, std::shared_ptr<PluginSlots> sl)
-        : scheduler(s), questions(std::move(q)), slots(std::move(sl)) {}
+    Impl(Scheduler& s, std::shared_ptr<PluginGate> g, std::shared_ptr<PluginQuestions> q,
+         std::shared_ptr<PluginSlots> sl)
+        : scheduler(s), gate(std::move(g)), questions(std::move(q)), slots(std::move(sl)) {}
 
     void end();
     DoneTarget* target();
@@ -96,6 +98,7 @@ struct PluginStrategies::Impl : std::enable_shared_from_this<PluginStrategies::I
     static void on_done(void* ud, steward_token token, const steward_health_result* result);
 
     Scheduler& scheduler;
+    const std::shared_ptr<PluginGate> gate;
     std::shared_ptr<PluginQuestions> questions;
     std::shared_ptr<PluginSlots> slots;
 
@@ -114,7 +117,8 @@ void PluginStrategies::Impl::end() {
 
 PluginStrategies::Impl::DoneTarget* PluginStrategies::Impl::target() {
     if (done_target == nullptr) {
-        done_target = new DoneTarget{&scheduler, weak_from_this()};
+        done_target = new DoneTarget{scheduler, gate, weak_from_this()};
+        keep_for_ever(done_target);
     }
     return done_target;
 }
@@ -135,11 +139,12 @@ void PluginStrategies::Impl::on_done(void* ud, steward_token token,
                 answer.instance_id = clean_text(result->instance_id, 256);
             }
         }
-        target->scheduler->post([weak = target->impl, token, answer = std::move(answer)] {
-            if (const auto impl = weak.lock()) {
-                impl->probe_done(token, answer);
-            }
-        });
+        target->gate->post(target->scheduler,
+                           [weak = target->impl, token, answer = std::move(answer)] {
+                               if (const auto impl = weak.lock()) {
+                                   impl->probe_done(token, answer);
+                               }
+                           });
     } catch (...) {
         return;  // No memory: the probe's deadline answers.
     }
@@ -159,10 +164,12 @@ void PluginStrategies::Impl::probe_done(std::uint64_t token, ProbeAnswer answer)
 PluginStrategies::PluginStrategies(Scheduler& scheduler, Scheduler& files,
                                    PluginCatalogue& catalogue, PluginLibraries& libraries,
                                    StrategyChoice choice, StrategyReport report) {
-    auto questions = std::make_shared<PluginQuestions>(scheduler, std::move(report));
+    const auto& gate = libraries.impl().gate;
+    auto questions = std::make_shared<PluginQuestions>(scheduler, gate, std::move(report));
     auto slots = std::make_shared<PluginSlots>(scheduler, files, catalogue, libraries,
                                                std::move(choice), questions);
-    impl_ = std::make_shared<Impl>(scheduler, std::move(questions), std::move(slots));
+    // Not make_shared: a weak_ptr that is kept for ever would keep the memory too.
+    impl_.reset(new Impl(scheduler, gate, std::move(questions), std::move(slots)));
 }
 
 PluginStrategies::~PluginStrategies() {

@@ -6,6 +6,7 @@
 
 #include <cstring>
 
+#include "plugin_gate.hpp"
 #include "utf8.hpp"
 
 namespace steward::core {
@@ -39,9 +40,13 @@ struct PluginThread::Callbacks {
     static void log(const steward_host* host, std::int32_t level, steward_str message) {
         try {
             auto& self = of(host);
-            if (self.log_ && message.ptr != nullptr && !self.abandoned_ && self.spend_log_token()) {
-                std::string line = self.id_ + ": ";
-                append_escaped(line, {message.ptr, std::min(message.len, kMaxLogLine)});
+            if (message.ptr == nullptr || !self.spend_log_token()) {
+                return;
+            }
+            std::string line = self.id_ + ": ";
+            append_escaped(line, {message.ptr, std::min(message.len, kMaxLogLine)});
+            const std::lock_guard lock(self.log_mutex_);
+            if (self.log_) {
                 self.log_(level, std::move(line));
             }
         } catch (...) {
@@ -171,10 +176,14 @@ PluginThread::~PluginThread() {
 
 void PluginThread::abandon(std::unique_ptr<PluginThread> thread) {
     thread->ending_ = true;
-    thread->abandoned_ = true;  // Whoever was to have its log lines may be gone.
+    {
+        // Whoever was to have its log lines may be gone.
+        const std::lock_guard lock(thread->log_mutex_);
+        thread->log_ = nullptr;
+    }
     thread->loop_->stop();
     thread->thread_.detach();
-    (void)thread.release();
+    keep_for_ever(thread.release());
 }
 
 std::uint64_t PluginThread::call(std::function<void()> work) {

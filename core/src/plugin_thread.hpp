@@ -5,6 +5,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <unordered_set>
@@ -17,7 +18,7 @@ namespace steward::core {
 
 class PluginThread {
   public:
-    // `log(level, line)` is called on any thread.
+    // `log(level, line)` is called on any thread, one call at a time.
     PluginThread(std::string id, std::string host_version,
                  std::function<void(int, std::string)> log);
     // Joins the thread; a thread that does not come back must be abandoned instead.
@@ -40,7 +41,7 @@ class PluginThread {
     const steward_host* host() const { return &host_; }
 
     // The thread hangs in the library: nothing is posted to it any more, and nobody waits for it;
-    // this object is never freed.
+    // this object is never freed. `log` is not called any more.
     static void abandon(std::unique_ptr<PluginThread> thread);
 
   private:
@@ -52,14 +53,14 @@ class PluginThread {
 
     std::string id_;
     std::string version_;
-    std::function<void(int, std::string)> log_;
+    std::mutex log_mutex_;
+    std::function<void(int, std::string)> log_;  // guarded by log_mutex_
     std::shared_ptr<Loop> loop_;
     std::thread thread_;
     std::atomic<std::uint64_t> next_number_{1};
     std::atomic<std::uint64_t> running_number_{0};
     std::atomic<std::int64_t> running_since_{0};
     std::atomic<bool> ending_{false};
-    std::atomic<bool> abandoned_{false};
     std::atomic<std::int64_t> log_tokens_{0};
     std::atomic<std::int64_t> log_refilled_{0};
     std::unordered_set<int> watched_;          // the plugin's thread alone

@@ -15,6 +15,7 @@
  *   propose_wild      proposes ports that it must not: 0, excluded ones, twice the same, far away
  *   propose_count     says that it has written a million ports
  *   start_hang        start never returns
+ *   start_slow        start sleeps `ms` and calls done before it returns
  *   start_fail        start fails and says why
  *   done_never        done is never called
  *   done_twice        done is called twice, the second time with another verdict
@@ -203,6 +204,9 @@ static steward_status start(steward_instance* instance, const steward_health_req
     if (is(instance, "start_hang")) {
         hang();
     }
+    if (is(instance, "start_slow")) {
+        sleep_ms(instance->ms);
+    }
     if (is(instance, "start_fail")) {
         say(error, "no stethoscope");
         return STEWARD_E_IO;
@@ -214,7 +218,7 @@ static steward_status start(steward_instance* instance, const steward_health_req
     struct probe* const probe = malloc(sizeof *probe);
     *probe = (struct probe){instance, request->probe, done, ud};
     leave();
-    if (is(instance, "done_inside")) {
+    if (is(instance, "done_inside") || is(instance, "start_slow")) {
         finish(probe);
         return STEWARD_OK;
     }

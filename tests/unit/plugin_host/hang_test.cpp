@@ -2,6 +2,8 @@
 //
 // What hangs for ever stays in this process to its end, and so does its library: each such test
 // has a copy of its own.
+#include <fstream>
+
 #include "catch.hpp"
 
 #include "plugin_bed.hpp"
@@ -10,6 +12,29 @@ using namespace steward::test;
 using namespace steward::core;
 
 namespace {
+
+// The threads of this process with this name.
+int threads_called(const std::string& name) {
+    int count = 0;
+    for (const auto& task : fs::directory_iterator("/proc/self/task")) {
+        std::ifstream file(task.path() / "comm");
+        std::string comm;
+        count += std::getline(file, comm) && comm == name ? 1 : 0;
+    }
+    return count;
+}
+
+template <class Condition>
+bool eventually(Condition condition) {
+    const auto begin = std::chrono::steady_clock::now();
+    while (!condition()) {
+        if (since(begin) > kPatience) {
+            return false;
+        }
+        std::this_thread::sleep_for(2ms);
+    }
+    return true;
+}
 
 struct OwnCopy {
     Folder folder;
@@ -243,4 +268,24 @@ TEST_CASE("strategies and libraries can be let go of while a plugin hangs", "[st
     const auto begin = std::chrono::steady_clock::now();
     host->libraries.reset();
     CHECK(since(begin) < (quarantined ? 500ms : 2500ms));
+}
+
+TEST_CASE("what comes back after everything has ended is dropped", "[strategies][hang]") {
+    const OwnCopy copy;
+    const int others = threads_called("pl:awkward");
+    const bool probe = GENERATE(false, true);
+    {
+        auto host = std::make_shared<Host>(places());
+        Bed bed(host, probe ? copy.choice("health", "start_slow", 3000)
+                            : copy.choice("restart", "decide_slow_once", 3000));
+        REQUIRE(bed.prepare());
+        if (probe) {
+            CHECK(bed.probe(10'000ms).took < 350ms);
+        } else {
+            CHECK(bed.decide().took < 350ms);
+        }
+        // The libraries wait two seconds for it, and the loops end after them.
+    }
+    REQUIRE(threads_called("pl:awkward") == others + 1);
+    CHECK(eventually([&] { return threads_called("pl:awkward") == others; }));
 }

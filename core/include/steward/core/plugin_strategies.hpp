@@ -31,7 +31,8 @@ using StrategyReport = std::function<void(EventName name, const std::string& plu
                                           const std::string& call, const std::string& cause)>;
 
 // The plugin libraries of this process, each loaded once and with one thread, whatever number of
-// services use it. Owned by the loop's thread; must outlive the strategies that use it.
+// services use it. Owned by the loop's thread; must outlive the strategies that use it, and end
+// before their loop does.
 class PluginLibraries {
   public:
     // `log`: a line that a plugin logged (level of steward/abi.h); called on any thread.
