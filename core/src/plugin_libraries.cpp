@@ -42,7 +42,7 @@ PluginLibraries::~PluginLibraries() {
         if (!library->quarantined) {
             const auto over = std::make_shared<std::promise<void>>();
             auto waiting = over->get_future();
-            library->thread->call([library, over] {
+            library->thread->call_last([library, over] {
                 if (library->initialised) {
                     library->entry->deinit();
                 }

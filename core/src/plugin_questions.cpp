@@ -6,10 +6,10 @@
 namespace steward::core {
 namespace {
 
-// How long a call that is in the way of another may take.
-constexpr Duration kDecisionTime = std::chrono::milliseconds(250);
 constexpr Duration kQuarantineAfter = std::chrono::seconds(2);
+// How long a question waits for its turn, and how often it looks whether its turn has come.
 constexpr Duration kQueueTime = std::chrono::seconds(5);
+constexpr Duration kQueueLook = std::chrono::milliseconds(10);
 
 }  // namespace
 
@@ -75,8 +75,26 @@ void PluginQuestions::give_up(std::uint64_t id, const std::string& why) {
     fallback(why);
 }
 
-// A deadline counts from the start of the call, not from the question: an earlier call may have
-// been in the way.
+// Why a question is not waited for any more; empty: it is.
+std::string PluginQuestions::overdue(const Pending& question, const PluginThread::Running& running,
+                                     TimePoint now) {
+    const bool late = running.number != 0 && now - running.since >= running.call.budget;
+    if (running.number == question.number) {
+        return late ? "took more than " + std::to_string(to_ms(question.budget)) + " ms" : "";
+    }
+    if (late) {
+        return "did not begin: it waited behind " + running.call.name + ", which took more than " +
+               std::to_string(to_ms(running.call.budget)) + " ms";
+    }
+    if (now - question.asked >= kQueueTime) {
+        return "waited more than " + std::to_string(to_ms(kQueueTime)) + " ms for its turn" +
+               (running.number == 0 ? "" : ", at last behind " + running.call.name);
+    }
+    return {};
+}
+
+// A deadline counts from the start of the call, not from the question: an earlier call may be in
+// the way, and has its own.
 void PluginQuestions::check(std::uint64_t id) {
     const auto it = pending_.find(id);
     if (it == pending_.end()) {
@@ -85,39 +103,36 @@ void PluginQuestions::check(std::uint64_t id) {
     auto& question = it->second;
     const auto now = scheduler_.now();
     const auto running = question.library->thread->running();
-    const bool mine = running.number == question.number;
-    const TimePoint since(Duration(running.since_ns));
-    const Duration allowed = mine ? question.budget : kDecisionTime;
-    const bool overdue = running.number != 0 && now - since >= allowed;
-    if (overdue || now - question.asked >= kQueueTime) {
-        const std::string cause = question.plugin + ": " + question.call + " took more than " +
-                                  std::to_string(to_ms(question.budget)) +
-                                  " ms; the built-in fallback answered";
+    if (const auto why = overdue(question, running, now); !why.empty()) {
+        const std::string cause =
+            question.plugin + ": " + question.call + ' ' + why + "; the built-in fallback answered";
         report(EventName::kPluginLate, question.plugin, question.call, cause);
         if (running.number != 0) {
-            scheduler_.arm(
-                since + allowed + kQuarantineAfter,
-                [self = shared_from_this(), library = question.library, number = running.number,
-                 call = question.call] { self->check_quarantine(library, number, call); });
+            scheduler_.arm(running.since + running.call.budget + kQuarantineAfter,
+                           [self = shared_from_this(), library = question.library, running] {
+                               self->check_quarantine(library, running);
+                           });
         }
         give_up(id, cause);
         return;
     }
     const TimePoint again =
-        running.number != 0 ? since + allowed : now + std::chrono::milliseconds(10);
+        running.number == question.number ? running.since + running.call.budget : now + kQueueLook;
     question.timer = scheduler_.arm(again, [self = shared_from_this(), id] { self->check(id); });
 }
 
 void PluginQuestions::check_quarantine(const std::shared_ptr<Library>& library,
-                                       std::uint64_t number, const std::string& call) {
+                                       const PluginThread::Running& running) {
     // The libraries may be gone by now, if these strategies are.
-    if (library->thread && !library->quarantined && library->thread->running().number == number) {
-        quarantine(*library, call);
+    if (library->thread && !library->quarantined &&
+        library->thread->running().number == running.number) {
+        quarantine(*library, running.call.name);
     }
 }
 
 void PluginQuestions::quarantine(Library& library, const std::string& call) {
     library.quarantined = true;
+    library.thread->quarantine();
     report(EventName::kPluginQuarantined, library.id, call,
            library.id + ": " + call +
                " has not come back; it is not called any more, the built-in fallback answers");

@@ -70,8 +70,10 @@ class PluginQuestions : public std::enable_shared_from_this<PluginQuestions> {
     std::uint64_t open(const Slot& slot, std::string call, Duration budget,
                        std::function<void(const std::string&)> fallback);
     void check(std::uint64_t id);
-    void check_quarantine(const std::shared_ptr<Library>& library, std::uint64_t number,
-                          const std::string& call);
+    static std::string overdue(const Pending& question, const PluginThread::Running& running,
+                               TimePoint now);
+    void check_quarantine(const std::shared_ptr<Library>& library,
+                          const PluginThread::Running& running);
     void quarantine(Library& library, const std::string& call);
     bool answered(std::uint64_t id, const std::function<void()>& deliver);
     void give_up(std::uint64_t id, const std::string& why);
@@ -93,11 +95,12 @@ void PluginQuestions::ask(const Slot& slot, std::string call, Duration budget,
         scheduler_.post([answer, fallback, why] { answer(fallback(why)); });
         return;
     }
+    const PluginThread::Call what{call, budget};
     const auto id = open(slot, std::move(call), budget,
                          [answer, fallback](const std::string& why) { answer(fallback(why)); });
     pending_[id].number = slot.library->thread->call(
-        [self = weak_from_this(), &loop = scheduler_, gate = gate_, id, shown = slot.shown,
-         work = std::move(work), answer, fallback, late] {
+        what, [self = weak_from_this(), &loop = scheduler_, gate = gate_, id, shown = slot.shown,
+               work = std::move(work), answer, fallback, late] {
             std::string why;
             std::optional<Answer> result;
             try {

@@ -85,6 +85,7 @@ void PluginSlots::end() {
     for (const auto& slot : slots_) {
         if (slot.instance != nullptr && !slot.library->quarantined) {
             slot.library->thread->call(
+                {"destroy"},
                 [plugin = slot.plugin, instance = slot.instance] { plugin->destroy(instance); });
         }
     }
@@ -233,9 +234,10 @@ void PluginSlots::fill(std::vector<Plan> plans) {
             [library](const Created& created) {
                 // Nobody waits for it any more.
                 if (created.instance != nullptr && library->thread && !library->quarantined) {
-                    library->thread->call([plugin = created.plugin, instance = created.instance] {
-                        plugin->destroy(instance);
-                    });
+                    library->thread->call({"destroy"},
+                                          [plugin = created.plugin, instance = created.instance] {
+                                              plugin->destroy(instance);
+                                          });
                 }
             });
     }

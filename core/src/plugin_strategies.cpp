@@ -357,6 +357,7 @@ void PluginStrategies::cancel_probe() {
         impl.scheduler.disarm(probe.timer);
         if (slot.unusable().empty()) {
             slot.library->thread->call(
+                {"cancel"},
                 [functions = static_cast<const steward_health*>(slot.functions),
                  instance = slot.instance, token = token] { functions->cancel(instance, token); });
         }

@@ -55,16 +55,11 @@ struct PluginThread::Callbacks {
     }
 
     static steward_status post(const steward_host* host, void (*fn)(void*), void* ud) {
-        auto& self = of(host);
         if (fn == nullptr) {
             return STEWARD_E_INVALID;
         }
-        if (self.ending_) {
-            return STEWARD_E_GONE;
-        }
         try {
-            self.call([fn, ud] { fn(ud); });
-            return STEWARD_OK;
+            return of(host).post(fn, ud);
         } catch (...) {
             return STEWARD_E_NOMEM;
         }
@@ -94,7 +89,8 @@ struct PluginThread::Callbacks {
                 fd, interest, [&self, fd, ready, ud](bool readable, bool writable) {
                     std::uint32_t what = readable ? STEWARD_READABLE : 0;
                     what |= writable ? std::uint32_t{STEWARD_WRITABLE} : 0U;
-                    self.run_wrapped([&] { ready(ud, fd, what); }, self.next_number_++);
+                    self.run_wrapped([&] { ready(ud, fd, what); }, self.next_number_++,
+                                     {"a descriptor's callback"});
                 });
             if (watched) {
                 self.watched_.insert(fd);
@@ -121,7 +117,7 @@ struct PluginThread::Callbacks {
             const auto token = std::make_shared<steward_token>(0);
             *token = self.loop_->arm(TimePoint(Duration(at)), [&self, fire, ud, token] {
                 self.armed_.erase(*token);
-                self.run_wrapped([&] { fire(ud); }, self.next_number_++);
+                self.run_wrapped([&] { fire(ud); }, self.next_number_++, {"a timer's callback"});
             });
             self.armed_.insert(*token);
             *out = *token;
@@ -168,60 +164,83 @@ PluginThread::PluginThread(std::string id, std::string host_version,
 }
 
 PluginThread::~PluginThread() {
-    ending_ = true;
     // After what has been posted before.
     loop_->post([loop = loop_.get()] { loop->stop(); });
     thread_.join();
 }
 
 void PluginThread::abandon(std::unique_ptr<PluginThread> thread) {
-    thread->ending_ = true;
+    thread->quarantine();
     {
         // Whoever was to have its log lines may be gone.
         const std::lock_guard lock(thread->log_mutex_);
         thread->log_ = nullptr;
     }
-    thread->loop_->stop();
     thread->thread_.detach();
     keep_for_ever(thread.release());
 }
 
-std::uint64_t PluginThread::call(std::function<void()> work) {
+std::uint64_t PluginThread::call(Call call, std::function<void()> work) {
     const auto number = next_number_++;
-    loop_->post([this, number, work = std::move(work)] { run_wrapped(work, number); });
+    loop_->post([this, number, call = std::move(call), work = std::move(work)] {
+        run_wrapped(work, number, call);
+    });
     return number;
 }
 
-PluginThread::Running PluginThread::running() const {
-    // The number is written last and cleared first: a pair that is read during a change shows no
-    // call.
-    const auto since = running_since_.load();
-    const auto number = running_number_.load();
-    if (number == 0 || since == 0 || running_since_.load() != since) {
-        return {};
+steward_status PluginThread::post(void (*fn)(void*), void* ud) {
+    // Under the lock, so that what is accepted comes before deinit.
+    const std::lock_guard lock(mutex_);
+    if (ending_) {
+        return STEWARD_E_GONE;
     }
-    return {number, since};
+    call({"a posted function"}, [fn, ud] { fn(ud); });
+    return STEWARD_OK;
 }
 
-void PluginThread::run_wrapped(const std::function<void()>& work, std::uint64_t number) {
-    enter(number);
+PluginThread::Running PluginThread::running() const {
+    const std::lock_guard lock(mutex_);
+    return running_;
+}
+
+void PluginThread::quarantine() {
+    over_ = true;
+    {
+        const std::lock_guard lock(mutex_);
+        ending_ = true;
+    }
+    loop_->stop();
+}
+
+void PluginThread::call_last(std::function<void()> work) {
+    {
+        const std::lock_guard lock(mutex_);
+        ending_ = true;
+    }
+    call({"deinit"}, [this, work = std::move(work)] {
+        work();
+        over_ = true;
+    });
+}
+
+void PluginThread::run_wrapped(const std::function<void()>& work, std::uint64_t number,
+                               const Call& call) {
+    if (over_) {
+        return;
+    }
     try {
+        Running entered{number, loop_->now(), call};
+        {
+            const std::lock_guard lock(mutex_);
+            running_ = std::move(entered);
+        }
         work();
     } catch (...) {
         // The host's own part of a call failed for want of memory; the question's deadline answers
         // it.
     }
-    leave();
-}
-
-void PluginThread::enter(std::uint64_t number) {
-    running_since_ = ns(loop_->now());
-    running_number_ = number;
-}
-
-void PluginThread::leave() {
-    running_number_ = 0;
-    running_since_ = 0;
+    const std::lock_guard lock(mutex_);
+    running_ = {};
 }
 
 bool PluginThread::spend_log_token() {

@@ -26,29 +26,43 @@ class PluginThread {
     PluginThread(const PluginThread&) = delete;
     PluginThread& operator=(const PluginThread&) = delete;
 
-    // Runs the call after those before it. Returns its number, larger for each call. Any thread.
-    std::uint64_t call(std::function<void()> work);
+    // What a call is called, and how long it may take.
+    struct Call {
+        std::string name;
+        Duration budget = std::chrono::milliseconds(250);
+    };
 
-    // Which call is running since when: {0, 0} if none. Callbacks of the reactor count as calls.
-    // Any thread.
+    // Runs the call after those before it. Returns its number. Any thread.
+    std::uint64_t call(Call call, std::function<void()> work);
+
+    // Which call is running since when: number 0 if none. What the plugin has posted, and callbacks
+    // of the reactor, count as calls. Any thread.
     struct Running {
         std::uint64_t number = 0;
-        std::int64_t since_ns = 0;
+        TimePoint since{};
+        Call call;
     };
     Running running() const;
+
+    // Nothing is called any more: neither what waits its turn, nor timers, descriptors and posts of
+    // the plugin. What is running goes on. Any thread.
+    void quarantine();
+
+    // Runs `work`, the plugin's deinit, after the calls before it; nothing that the plugin asks for
+    // from now on is done. Any thread.
+    void call_last(std::function<void()> work);
 
     // The host as the library sees it; lives as long as this object.
     const steward_host* host() const { return &host_; }
 
-    // The thread hangs in the library: nothing is posted to it any more, and nobody waits for it;
-    // this object is never freed. `log` is not called any more.
+    // The thread hangs in the library: it is quarantined, and nobody waits for it; this object is
+    // never freed. `log` is not called any more.
     static void abandon(std::unique_ptr<PluginThread> thread);
 
   private:
     struct Callbacks;
-    void enter(std::uint64_t number);
-    void leave();
-    void run_wrapped(const std::function<void()>& work, std::uint64_t number);
+    void run_wrapped(const std::function<void()>& work, std::uint64_t number, const Call& call);
+    steward_status post(void (*fn)(void*), void* ud);
     bool spend_log_token();
 
     std::string id_;
@@ -58,9 +72,10 @@ class PluginThread {
     std::shared_ptr<Loop> loop_;
     std::thread thread_;
     std::atomic<std::uint64_t> next_number_{1};
-    std::atomic<std::uint64_t> running_number_{0};
-    std::atomic<std::int64_t> running_since_{0};
-    std::atomic<bool> ending_{false};
+    mutable std::mutex mutex_;
+    Running running_;                // guarded by mutex_
+    bool ending_ = false;            // guarded by mutex_: nothing may be posted any more
+    std::atomic<bool> over_{false};  // nothing is called any more
     std::atomic<std::int64_t> log_tokens_{0};
     std::atomic<std::int64_t> log_refilled_{0};
     std::unordered_set<int> watched_;          // the plugin's thread alone

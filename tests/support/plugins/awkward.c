@@ -22,6 +22,7 @@
  *   done_inside       done is called from inside start
  *   done_null         done is called without a result
  *   sample_hang       sample never returns
+ *   sample_slow       sample sleeps `ms` and then answers
  *   sample_wild       sample emits what is no number, has no name or is too much
  *
  * The reason of a decision, and the detail of a probe, is "call N overlaps M create C destroy D
@@ -249,6 +250,9 @@ static steward_status sample(steward_instance* instance, const steward_metrics_r
     if (is(instance, "sample_hang")) {
         hang();
     }
+    if (is(instance, "sample_slow")) {
+        sleep_ms(instance->ms);
+    }
     enter();
     emit_one(emit, ud, "answer", 42);
     if (is(instance, "sample_wild")) {
@@ -336,14 +340,25 @@ static const steward_descriptor descriptor = {
 static const steward_plugin plugin = {sizeof plugin, 0,       &descriptor,  config_schema,
                                       create,        destroy, get_interface};
 
+static const steward_host* the_host;
+static int posted_by_deinit = -1;
+static atomic_int run_after_deinit;
+
 static steward_status init(const steward_host* host, steward_str path, steward_error* error) {
-    (void)host;
+    the_host = host;
     (void)path;
     (void)error;
     return STEWARD_OK;
 }
 
-static void deinit(void) {}
+static void too_late(void* ud) {
+    (void)ud;
+    atomic_fetch_add(&run_after_deinit, 1);
+}
+
+static void deinit(void) {
+    posted_by_deinit = the_host->post(the_host, too_late, NULL);
+}
 
 static const steward_plugin* get_plugin(uint32_t index) {
     return index == 0 ? &plugin : NULL;
@@ -365,4 +380,11 @@ void awkward_counts(int* calls_out, int* created_out, int* destroyed_out) {
     *calls_out = atomic_load(&calls);
     *created_out = atomic_load(&created);
     *destroyed_out = atomic_load(&destroyed);
+}
+
+/* What post() said to deinit (-1: deinit has not been called), and whether it ran all the same. */
+STEWARD_EXPORT void awkward_ending(int* posted, int* ran);
+void awkward_ending(int* posted, int* ran) {
+    *posted = posted_by_deinit;
+    *ran = atomic_load(&run_after_deinit);
 }

@@ -2,6 +2,8 @@
 //
 // What hangs for ever stays in this process to its end, and so does its library: each such test
 // has a copy of its own.
+#include <dlfcn.h>
+
 #include <fstream>
 
 #include "catch.hpp"
@@ -12,6 +14,25 @@ using namespace steward::test;
 using namespace steward::core;
 
 namespace {
+
+// A function that a copy of the plugin has for the tests; the copy must have been loaded.
+template <class Function>
+Function* find_in(const std::string& file, const char* name) {
+    void* const library = dlopen(file.c_str(), RTLD_NOW | RTLD_NOLOAD);
+    REQUIRE(library != nullptr);
+    auto* const function = reinterpret_cast<Function*>(dlsym(library, name));
+    REQUIRE(function != nullptr);
+    return function;
+}
+
+// The calls into a copy of the plugin so far.
+int calls_into(const std::string& file) {
+    int calls = 0;
+    int created = 0;
+    int destroyed = 0;
+    find_in<void(int*, int*, int*)>(file, "awkward_counts")(&calls, &created, &destroyed);
+    return calls;
+}
 
 // The threads of this process with this name.
 int threads_called(const std::string& name) {
@@ -106,6 +127,52 @@ TEST_CASE("a question that waits for an earlier call has its own 250 ms", "[stra
     CHECK(bed.reports().empty());
 }
 
+TEST_CASE("a question behind a call with more time waits for that call", "[strategies][hang]") {
+    const OwnCopy copy;
+    const auto host = std::make_shared<Host>(places());
+    Bed slow(host, copy.choice("metrics", "sample_slow", 600));
+    Bed behind(host, copy.choice("restart", "good"));
+    REQUIRE(slow.prepare());
+    REQUIRE(behind.prepare());
+    auto sample = slow.ask_sample();
+    const auto decision = behind.decide();
+    CHECK(decision.value.delay == 123ms);
+    CHECK(decision.took >= 500ms);
+    CHECK(Bed::wait(std::move(sample)).value.size() == 1);
+    CHECK(behind.reports().empty());
+    CHECK(slow.reports().empty());
+}
+
+TEST_CASE("a quarantined library is not called when its hung call comes back",
+          "[strategies][hang]") {
+    const OwnCopy copy;
+    const int others = threads_called("pl:awkward");
+    Bed bed(copy.choice("restart", "decide_slow_once", 3000));
+    REQUIRE(bed.prepare());
+    auto hung = bed.ask_decide();
+    auto queued = bed.ask_decide();
+    CHECK(Bed::wait(std::move(hung)).took < 350ms);
+    CHECK(Bed::wait(std::move(queued)).took < 350ms);
+    REQUIRE(bed.wait_for(EventName::kPluginQuarantined, 1, 5000ms));
+    // The call comes back, and the thread ends.
+    CHECK(eventually([&] { return threads_called("pl:awkward") == others; }));
+    CHECK(calls_into(copy.file) == 1);
+}
+
+TEST_CASE("what deinit posts is refused", "[strategies][hang]") {
+    const OwnCopy copy;
+    const auto host = std::make_shared<Host>(places());
+    Bed bed(host, copy.choice("restart", "good"));
+    CHECK(bed.decide().value.delay == 123ms);
+    bed.end();
+    host->libraries.reset();
+    int posted = 0;
+    int ran = 0;
+    find_in<void(int*, int*)>(copy.file, "awkward_ending")(&posted, &ran);
+    CHECK(posted == STEWARD_E_GONE);
+    CHECK(ran == 0);
+}
+
 TEST_CASE("a decision that never comes back costs the library, and the loop notices nothing",
           "[strategies][hang]") {
     const OwnCopy copy;
@@ -156,11 +223,15 @@ TEST_CASE("questions behind a call that hangs are answered too", "[strategies][h
     for (int i = 0; i < 20; ++i) {
         open.push_back(bed.ask_decide());
     }
-    for (auto& question : open) {
-        const auto answer = Bed::wait(std::move(question));
+    for (std::size_t i = 0; i < open.size(); ++i) {
+        const auto answer = Bed::wait(std::move(open[i]));
         CHECK(answer.took >= 250ms);
         CHECK(answer.took < 350ms);
         CHECK_THAT(answer.value.why, Catch::Contains("the built-in fallback"));
+        CHECK_THAT(answer.value.why,
+                   Catch::Contains(i == 0 ? "decide took more than 250 ms;"
+                                          : "decide did not begin: it waited behind decide, which "
+                                            "took more than 250 ms;"));
     }
     REQUIRE(bed.wait_for(EventName::kPluginQuarantined, 1, 5000ms));
     CHECK(bed.count(EventName::kPluginQuarantined) == 1);

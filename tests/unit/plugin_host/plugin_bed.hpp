@@ -133,11 +133,12 @@ class Bed {
         return wait(ask_probe(time, port));
     }
 
-    Timed<std::vector<core::Metric>> sample(std::int32_t pid = 0) {
-        return wait(ask<std::vector<core::Metric>>([pid](auto& strategies, auto answer) {
+    std::future<Timed<std::vector<core::Metric>>> ask_sample(std::int32_t pid = 0) {
+        return ask<std::vector<core::Metric>>([pid](auto& strategies, auto answer) {
             strategies.sample({pid, pid, "127.0.0.1", 0}, std::move(answer));
-        }));
+        });
     }
+    Timed<std::vector<core::Metric>> sample(std::int32_t pid = 0) { return wait(ask_sample(pid)); }
 
     std::map<std::string, std::string> names() {
         return host->loop.run([this] { return strategies_->names(); });
