@@ -4,8 +4,14 @@
 #include <elf.h>
 #include <link.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+
+#include <steward/health.h>
+#include <steward/metrics.h>
+#include <steward/port.h>
+#include <steward/restart.h>
 
 enum {
     kMaxId = 64,
@@ -215,6 +221,51 @@ static int add_text(struct json_line* line, const char* name, steward_str value,
     return 0;
 }
 
+/* ---- the interfaces that this version knows */
+
+#define FUNCTION(type, member) \
+    { #member, offsetof(struct type, member) }
+
+static const struct known_interface {
+    const char* id;
+    struct {
+        const char* name; /* null: there is none */
+        size_t offset;
+    } functions[2];
+} kKnown[] = {
+    {STEWARD_IFACE_HEALTH, {FUNCTION(steward_health, start), FUNCTION(steward_health, cancel)}},
+    {STEWARD_IFACE_RESTART, {FUNCTION(steward_restart, decide)}},
+    {STEWARD_IFACE_PORT, {FUNCTION(steward_port, propose)}},
+    {STEWARD_IFACE_METRICS, {FUNCTION(steward_metrics, sample)}},
+};
+
+/* Has an interface all that its id promises? The host calls its functions without another look. */
+static int check_functions(const char* id, const void* interface, struct reason reason) {
+    const struct known_interface* known = NULL;
+    for (size_t i = 0; i < sizeof kKnown / sizeof *kKnown; ++i) {
+        if (strcmp(id, kKnown[i].id) == 0) {
+            known = &kKnown[i];
+        }
+    }
+    for (size_t i = 0; known != NULL && i < 2 && known->functions[i].name != NULL; ++i) {
+        const char* const name = known->functions[i].name;
+        const size_t offset = known->functions[i].offset;
+        uint32_t size = 0;
+        memcpy(&size, interface, sizeof size);
+        void (*function)(void) = NULL;
+        if (size < offset + sizeof function) {
+            return refuse(reason,
+                          "the interface %s has %u bytes, which end before %s: set its size", id,
+                          size, name);
+        }
+        memcpy(&function, (const char*)interface + offset, sizeof function);
+        if (function == NULL) {
+            return refuse(reason, "the function %s of the interface %s is null", name, id);
+        }
+    }
+    return 0;
+}
+
 static int add_interfaces(const steward_plugin* plugin, struct json_line* line,
                           struct reason reason) {
     const char* const* ids = plugin->desc->interfaces;
@@ -227,10 +278,14 @@ static int add_interfaces(const steward_plugin* plugin, struct json_line* line,
         if (i == kMaxInterfaces || length > kMaxText || !valid_utf8(ids[i], length)) {
             return refuse(reason, "the descriptor's list of interfaces has no sensible end");
         }
-        if (plugin->get_interface(ids[i]) == NULL) {
+        const void* const interface = plugin->get_interface(ids[i]);
+        if (interface == NULL) {
             return refuse(reason,
                           "the interface %.100s is listed but get_interface does not know it",
                           ids[i]);
+        }
+        if (check_functions(ids[i], interface, reason) != 0) {
+            return -1;
         }
         line_raw(line, i == 0 ? "" : ",");
         line_string(line, ids[i], length);

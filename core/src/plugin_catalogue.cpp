@@ -16,6 +16,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
 #include <sstream>
 
 #include <Poco/Exception.h>
@@ -39,7 +40,7 @@ constexpr std::size_t kMaxProbeOutput = 4 * 1024 * 1024;
 
 // An answer is good for the ABI that it was judged by.
 std::string cache_format() {
-    return "2/abi" + std::to_string(STEWARD_ABI_MAJOR) + "." + std::to_string(STEWARD_ABI_MINOR);
+    return "3/abi" + std::to_string(STEWARD_ABI_MAJOR) + "." + std::to_string(STEWARD_ABI_MINOR);
 }
 
 std::int64_t now_ms() {
@@ -158,6 +159,22 @@ Object::Ptr parse_line(const std::string& line) {
     }
 }
 
+// What the prober said of one file. A schema is checked by the prober no further than that it
+// cannot break the line.
+PluginInfo info_from_line(const Object::Ptr& answer) {
+    PluginInfo info;
+    if (!answer) {
+        info.error = "what it says of itself is no JSON: look at its settings' schema";
+        return info;
+    }
+    try {
+        return info_from(answer);
+    } catch (const Poco::Exception& e) {
+        info.error = "what it says of itself cannot be read: " + e.displayText();
+        return info;
+    }
+}
+
 // How a prober ended.
 struct ProberRun {
     bool loading = false;  // it was loading the file after those that it answered for
@@ -188,17 +205,68 @@ bool read_answers(int fd, std::size_t expected, std::vector<PluginInfo>& answers
         for (auto end = text.find('\n'); end != std::string::npos; end = text.find('\n')) {
             const auto line = parse_line(text.substr(0, end));
             text.erase(0, end + 1);
-            if (!line || answers.size() == expected) {
+            if (answers.size() == expected) {
                 continue;
             }
-            loading = line->optValue<bool>("loading", false);
-            if (!loading) {
-                answers.push_back(info_from(line));
+            // The line after "loading" is the answer, whatever it holds: leaving it out would give
+            // its place to the next file's.
+            if (loading) {
+                answers.push_back(info_from_line(line));
             }
+            loading = !loading && line && line->optValue<bool>("loading", false);
             deadline = now_ms() + kProbeTimeMs;
         }
     }
 }
+
+// Kills and reaps the prober, however it is left (an exception).
+class ProberEnd {
+  public:
+    explicit ProberEnd(ChildProcess child) : child_(std::move(child)) {}
+    ~ProberEnd() { (void)wait_status(); }
+    ProberEnd(const ProberEnd&) = delete;
+    ProberEnd& operator=(const ProberEnd&) = delete;
+
+    // Waits for its end; false: it has not come.
+    bool wait(int ms) const {
+        const std::int64_t deadline = now_ms() + ms;
+        pollfd end{child_.pidfd.get(), POLLIN, 0};
+        int ready = 0;
+        do {
+            const auto left = std::max<std::int64_t>(0, deadline - now_ms());
+            ready = ::poll(&end, 1, static_cast<int>(left));
+        } while (ready < 0 && errno == EINTR);
+        return ready > 0;
+    }
+
+    // Ends it, if it has not ended by itself.
+    int wait_status() {
+        if (!ended_) {
+            ended_ = true;
+            syscall(SYS_pidfd_send_signal, child_.pidfd.get(), SIGKILL, nullptr, 0);
+            (void)wait(kProbeTimeMs);
+            reap_later(std::move(child_), &status_);
+        }
+        return status_;
+    }
+
+    // Reaps what can be reaped; what not even SIGKILL has ended is tried again with the next
+    // prober.
+    static void reap_later(ChildProcess child, int* status) {
+        static std::mutex mutex;
+        static auto& left = *new std::vector<ChildProcess>();
+        const std::lock_guard lock(mutex);
+        std::erase_if(left, [](const ChildProcess& other) { return reap(other); });
+        if (!reap(child, status)) {
+            left.push_back(std::move(child));
+        }
+    }
+
+  private:
+    ChildProcess child_;
+    bool ended_ = false;
+    int status_ = 0;
+};
 
 ProberRun run_prober(const std::string& prober, const std::vector<std::string>& files,
                      std::vector<PluginInfo>& answers) {
@@ -215,21 +283,18 @@ ProberRun run_prober(const std::string& prober, const std::vector<std::string>& 
     spec.argv = {"steward-plugin-probe"};
     spec.argv.insert(spec.argv.end(), files.begin(), files.end());
     spec.descriptors = {{-1, 0}, {writer.get(), 1}, {-1, 2}};
-    const auto child = spawn(spec);
+    auto child = spawn(spec);
     if (!child) {
         run.end = child.error().text;
         return run;
     }
     writer.reset();
+    ProberEnd prober_end(std::move(*child));
     const bool silent = read_answers(reader.get(), files.size(), answers, run.loading);
-    pollfd end{child->pidfd.get(), POLLIN, 0};
     if (!silent) {
-        (void)::poll(&end, 1, kEndTimeMs);  // Who closes its output is about to end by itself.
+        (void)prober_end.wait(kEndTimeMs);  // Who closes its output is about to end by itself.
     }
-    syscall(SYS_pidfd_send_signal, child->pidfd.get(), SIGKILL, nullptr, 0);
-    int status = 0;
-    (void)::poll(&end, 1, kProbeTimeMs);
-    (void)reap(*child, &status);
+    const int status = prober_end.wait_status();
     const bool killed = WIFSIGNALED(status);
     const std::string how = describe_exit(killed, killed ? WTERMSIG(status) : WEXITSTATUS(status));
     if (silent) {
@@ -374,6 +439,11 @@ std::vector<PluginInfo> PluginCatalogue::examine(
         auto info = answers[file];
         info.file = file;
         info.origin = origin;
+        // The prober has said so already, unless this is another file's answer.
+        if (info.error.empty() && info.id != stem_id(file)) {
+            info.error =
+                "its id is " + info.id + ", so the file must be called steward_" + info.id + ".so";
+        }
         out.push_back(std::move(info));
     }
     return out;

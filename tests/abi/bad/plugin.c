@@ -60,7 +60,13 @@ static steward_status decide(const steward_instance* instance, const steward_res
     return why->write(why->ctx, "never", 5);
 }
 
+#ifdef BAD_NULL_FUNCTION
+static const steward_restart restart = {sizeof restart, 0, 0 ? decide : NULL};
+#elif defined(BAD_INTERFACE_SIZE)
+static const steward_restart restart = {BAD_INTERFACE_SIZE, 0, decide};
+#else
 static const steward_restart restart = {sizeof restart, 0, decide};
+#endif
 
 static steward_status config_schema(const steward_sink* out) {
 #ifdef BAD_CRASH

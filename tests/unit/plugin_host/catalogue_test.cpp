@@ -116,6 +116,29 @@ TEST_CASE("a broken file shadows nothing in the list", "[catalogue]") {
                Catch::StartsWith(file_of(extra.path(), "port_sequential") + ": cannot be loaded"));
 }
 
+TEST_CASE("a file whose answer is no JSON does not shift what is said of its neighbours",
+          "[catalogue]") {
+    const Folder extra;
+    // Examined in this order, by one prober.
+    const std::string before = extra.add(kBadFolder, "bad_none");
+    const std::string broken = extra.add(kBadFolder, "bad_schema_words");
+    const std::string after = extra.add(kOwnFolder, "port_sequential");
+    const std::string last = extra.add(kOwnFolder, "restart_backoff");
+    PluginCatalogue catalogue(places({extra.path()}));
+    const auto list = catalogue.list();
+    for (const auto& [file, id] : std::map<std::string, std::string>{
+             {before, "bad_none"}, {after, "port_sequential"}, {last, "restart_backoff"}}) {
+        CAPTURE(file);
+        const auto* const info = entry_of(list, file);
+        REQUIRE(info != nullptr);
+        CHECK(info->error.empty());
+        CHECK(info->id == id);
+    }
+    const auto* const info = entry_of(list, broken);
+    REQUIRE(info != nullptr);
+    CHECK(info->error == "what it says of itself is no JSON: look at its settings' schema");
+}
+
 TEST_CASE("a folder that does not exist holds no plugin", "[catalogue]") {
     PluginCatalogue catalogue(places({"/nowhere/at/all"}));
     CHECK(catalogue.list().size() == 4);
