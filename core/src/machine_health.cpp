@@ -109,7 +109,9 @@ void Stepper::extend_startup() {
 void Stepper::become_running(bool healthy, const std::string& cause) {
     act(Disarm{TimerName::kStartup});
     enter(State::kRunning, cause);
-    s_.well_since = now_;
+    if (healthy || !c_.probes()) {
+        s_.well_since = now_;
+    }
     if (healthy) {
         s_.healthy = true;
         s_.startup = now_ - s_.ordered_at;

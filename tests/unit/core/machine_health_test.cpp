@@ -59,6 +59,42 @@ TEST_CASE("a healthy answer forgives the failures before it", "[machine][health]
     CHECK(driver.state() == State::kRunning);
 }
 
+TEST_CASE("an app that was never HEALTHY has been healthy for no time", "[machine][health]") {
+    MachineDriver driver;
+    driver.to_starting().advance(31s);
+    REQUIRE(driver.state() == State::kRunning);
+    for (int i = 0; i < 50; ++i) {
+        driver.probe(Verdict::kUnknown, "health_http is quarantined");
+        driver.advance(driver.until(TimerName::kProbe));
+    }
+    SECTION("at its end") {
+        driver.signal(9);
+        CHECK(driver.s().history.back().uptime > 200s);
+        CHECK(driver.s().history.back().healthy_for == 0s);
+    }
+    SECTION("from its first HEALTHY on") {
+        driver.probe(Verdict::kHealthy).stall(3s).signal(9);
+        CHECK(driver.s().history.back().healthy_for == 3s);
+    }
+}
+
+TEST_CASE("with the health check off, or nothing to probe, running is being well",
+          "[machine][health]") {
+    MachineConfig config;
+    if (GENERATE(false, true)) {
+        config.health_enabled = false;
+    } else {
+        config.port_mode = PortMode::kNone;
+    }
+    MachineDriver driver(config);
+    driver.start();
+    if (driver.state() == State::kDeciding) {
+        driver.port();
+    }
+    driver.spawned().stall(90s).signal(9);
+    CHECK(driver.s().history.back().healthy_for == 90s);
+}
+
 TEST_CASE("UNKNOWN never counts, for or against the app", "[machine][health]") {
     MachineDriver driver;
     driver.to_running().fail_probes(2);

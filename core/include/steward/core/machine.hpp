@@ -298,9 +298,10 @@ struct MachineState {
     std::uint32_t attempt = 0;        // probes of this instance
     bool answered = false;            // some probe could be made
     std::string last_detail;          // of the last probe
-    std::optional<TimePoint> well_since;  // running, and no probe has said UNHEALTHY since
-    Duration well_for{};                  // the longest such time of this instance
-    Duration degraded_retry{};            // the next half-open wait; 0: the configured first one
+    // A probe has said HEALTHY and none has said UNHEALTHY since; without probes: running.
+    std::optional<TimePoint> well_since;
+    Duration well_for{};        // the longest such time of this instance
+    Duration degraded_retry{};  // the next half-open wait; 0: the configured first one
     std::vector<std::uint16_t> refused_ports;  // by the app itself, in the current search
     std::optional<LastExit> last_exit;
     std::vector<HistoryEvent> history;
