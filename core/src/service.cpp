@@ -118,24 +118,28 @@ void Service::feed(Input input) {
 
 void Service::take_inputs() {
     while (!inputs_.empty()) {
-        const Input next = std::move(inputs_.front());
+        // A copy, and the input stays first in line: a step that runs out of memory leaves both as
+        // they were, and the next input, a timer's at the latest, tries again. An exit is told
+        // once.
+        Step result = step(config_.machine, state_, inputs_.front(), parts_.scheduler.now());
         inputs_.pop_front();
-        // A copy, so that a step that runs out of memory leaves the state as it was.
-        Step result = step(config_.machine, state_, next, parts_.scheduler.now());
         state_ = std::move(result.state);
+        // Each costs itself alone: an event that cannot be kept must not cost the order to kill.
+        const auto without_memory_skip = [](const auto& work) {
+            try {
+                work();
+            } catch (const std::bad_alloc&) {
+                return;
+            }
+        };
         // Before any action: the supervisor must have stopped accepting when an instance is
         // spawned.
-        sync_responder();
+        without_memory_skip([this] { sync_responder(); });
         for (auto& action : result.actions) {
-            try {
-                perform(action);
-            } catch (const std::bad_alloc&) {
-                // Costs this action alone: an event that cannot be kept must not cost the order to
-                // kill.
-            }
+            without_memory_skip([&] { perform(action); });
         }
-        sync_watch();
-        sync_metrics();
+        without_memory_skip([this] { sync_watch(); });
+        without_memory_skip([this] { sync_metrics(); });
     }
 }
 

@@ -24,6 +24,31 @@ AppPlan healthy_plan() {
     return AppPlan{};
 }
 
+// Fails once, where a step would run out of memory.
+class FailingClock final : public Scheduler {
+  public:
+    explicit FailingClock(Scheduler& real) : real_(real) {}
+    mutable bool fail_next = false;
+
+    TimePoint now() const override {
+        if (fail_next) {
+            fail_next = false;
+            throw std::bad_alloc();
+        }
+        return real_.now();
+    }
+    void post(Task task) override { real_.post(std::move(task)); }
+    TimerId arm(TimePoint at, Task task) override { return real_.arm(at, std::move(task)); }
+    void disarm(TimerId timer) override { real_.disarm(timer); }
+    bool watch(int fd, Interest interest, Ready ready) override {
+        return real_.watch(fd, interest, std::move(ready));
+    }
+    void unwatch(int fd) override { real_.unwatch(fd); }
+
+  private:
+    Scheduler& real_;
+};
+
 }  // namespace
 
 TEST_CASE("nothing is touched before the first start", "[service]") {
@@ -503,6 +528,26 @@ TEST_CASE("a whole session on plans: slow start, crashes, a hang, degraded, and 
     CHECK(finished == 1);
     CHECK(bed.service->status().restarts == 2);
     CHECK(bed.world.scheduler.armed() == 0);
+}
+
+TEST_CASE("an exit is not lost to a step that runs out of memory", "[service]") {
+    FakeWorld world;
+    FailingClock clock(world.scheduler);
+    const auto parts = world.parts();
+    Service service(app_config(), {clock, parts.guardian, parts.port, parts.strategies,
+                                   parts.output, parts.os, parts.publish});
+    service.start_for_client("a client came");
+    world.scheduler.run_ready();
+    world.guardian.started();
+    world.scheduler.run_ready();
+    service.stop("flask_stop");
+    clock.fail_next = true;
+    CHECK_THROWS_AS(world.guardian.killed(15), std::bad_alloc);
+    REQUIRE(service.status().state == State::kStopping);
+    world.guardian.empty();
+    world.scheduler.run_ready();
+    CHECK(service.status().state == State::kStopped);
+    CHECK(service.status().last_exit.has_value());
 }
 
 }  // namespace steward::tests
