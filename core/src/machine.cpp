@@ -2,11 +2,6 @@
 #include "steward/restart.h"
 
 namespace steward::core {
-namespace {
-
-constexpr Duration kBacklogWait = std::chrono::seconds(2);
-
-}  // namespace
 
 void Stepper::enter(State state, std::string cause) {
     if (s_.state != state) {

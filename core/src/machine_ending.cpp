@@ -9,8 +9,6 @@
 namespace steward::core {
 namespace {
 
-constexpr Duration kLongestDelay = std::chrono::hours(24);
-
 // The interpreter says that the program itself is wrong: no restart mends that.
 bool names_broken_code(const std::string& line) {
     constexpr std::array kNames{"SyntaxError", "IndentationError", "ImportError",
@@ -56,7 +54,7 @@ void Stepper::on(const Exited& in) {
         return;
     }
     std::string cause = describe_exit(in.signaled, in.code);
-    if (!in.last_stderr_line.empty() && (in.signaled || in.code != 0)) {
+    if (!in.last_stderr_line.empty() && in.code != 0) {
         cause += ": " + in.last_stderr_line;
     }
     if (!in.note.empty()) {

@@ -20,7 +20,6 @@ namespace {
 constexpr Duration kDecisionTime = std::chrono::milliseconds(250);
 constexpr Duration kSampleTime = std::chrono::seconds(1);
 constexpr Duration kProbeGrace = std::chrono::milliseconds(100);
-constexpr Duration kLongestDelay = std::chrono::hours(24);
 constexpr std::size_t kMaxCandidates = 128;
 constexpr std::size_t kMaxMetrics = 256;
 

@@ -12,8 +12,6 @@ namespace {
 constexpr Duration kSleepJump = std::chrono::seconds(1);
 constexpr Duration kLateWake = std::chrono::seconds(1);
 constexpr Duration kChangeQuiet = std::chrono::milliseconds(200);
-constexpr Duration kBacklogWait = std::chrono::seconds(2);
-
 std::string url_of(const std::string& address, std::uint16_t port) {
     const bool v6 = address.find(':') != std::string::npos;
     return "http://" + (v6 ? "[" + address + "]" : address) + ":" + std::to_string(port);

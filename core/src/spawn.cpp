@@ -16,10 +16,6 @@
 #include <memory>
 #include <mutex>
 
-#ifndef P_PIDFD
-#define P_PIDFD 3
-#endif
-
 namespace steward::core {
 namespace {
 

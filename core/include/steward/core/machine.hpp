@@ -107,6 +107,12 @@ struct MachineConfig {
     bool probes() const { return health_enabled && port_mode != PortMode::kNone; }
 };
 
+// Requests wait in the held port's backlog when the next start is no further away than this; else
+// they are answered.
+inline constexpr Duration kBacklogWait = std::chrono::seconds(2);
+// The longest delay that a restart strategy may ask for.
+inline constexpr Duration kLongestDelay = std::chrono::hours(24);
+
 // ---- inputs
 
 enum class Origin { kClient, kRequest, kAutomatic, kHalfOpen, kOtherPort, kFilesChanged };
