@@ -108,6 +108,28 @@ void Stepper::on(const PortNotFound& in) {
                 : in.cause + "; the app refused " + port_list(s_.refused_ports));
 }
 
+void Stepper::on(const PortLost& in) {
+    if (in.instead_of_spawn &&
+        (!s_.tree || s_.pid != 0 || (s_.state != State::kStarting && !taking_down()))) {
+        return;
+    }
+    if (s_.port != 0) {
+        emit(EventName::kPortSkipped, Severity::kWarning, in.cause,
+             {{"port", std::int64_t{s_.port}}});
+        s_.port = 0;
+    }
+    if (!in.instead_of_spawn) {
+        return;
+    }
+    s_.tree = false;
+    disarm_all();
+    if (taking_down()) {
+        follow();
+    } else {
+        search_port(in.cause);
+    }
+}
+
 void Stepper::on(const Spawned& in) {
     if (!s_.tree || s_.pid != 0) {
         return;

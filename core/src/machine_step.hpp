@@ -38,6 +38,7 @@ class Stepper {
     void on(const ExitRequested& in);
     void on(const PortFound& in);
     void on(const PortNotFound& in);
+    void on(const PortLost& in);
     void on(const Spawned& in);
     void on(const SpawnFailed& in);
     void on(const Exited& in);

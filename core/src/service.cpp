@@ -319,7 +319,31 @@ std::string Service::substituted(const std::string& text) const {
     return out;
 }
 
+// The socket, listening; -1: it is lost.
+int Service::held_listener() {
+    const int listener = parts_.port.listener();
+    if (listener < 0) {
+        answering_ = false;
+    }
+    return listener;
+}
+
+PortLost Service::port_lost(bool instead_of_spawn) const {
+    return {"port " + std::to_string(state_.port) +
+                " is lost: the app shut the listening socket down, and another process has taken "
+                "the port",
+            instead_of_spawn};
+}
+
 void Service::perform_spawn(const Spawn& action) {
+    int listener = -1;
+    if (config_.machine.port_mode == PortMode::kHandOver) {
+        listener = held_listener();
+        if (listener < 0) {
+            feed(port_lost(/*instead_of_spawn=*/true));
+            return;
+        }
+    }
     instance_id_ = hex(parts_.os.entropy()) + hex(parts_.os.entropy());
     metrics_.clear();
     SpawnRequest request;
@@ -333,9 +357,7 @@ void Service::perform_spawn(const Spawn& action) {
                   [](const auto& variable) { return variable.first == "STEWARD_INSTANCE"; });
     request.environment.emplace_back("STEWARD_INSTANCE", instance_id_);
     request.directory = config_.directory;
-    if (config_.machine.port_mode == PortMode::kHandOver) {
-        request.listener = parts_.port.listener();
-    }
+    request.listener = listener;
     if (const int error = config_.script.empty() ? 0 : parts_.os.check_file(config_.script)) {
         feed(SpawnFailed{
             "cannot start " + config_.script + ": " + std::generic_category().message(error), error,
@@ -353,28 +375,35 @@ void Service::perform_spawn(const Spawn& action) {
 }
 
 void Service::on_exited(Exited exited) {
-    if (config_.machine.port_mode == PortMode::kHandOver) {
-        (void)parts_.port.listener();  // Listens again if the app shut the socket down.
-    }
+    // Listens again if the app shut the socket down.
+    const bool lost = config_.machine.port_mode == PortMode::kHandOver && state_.port != 0 &&
+                      !port_closed_ && held_listener() < 0;
     if (exited.signaled || exited.code == 0 || state_.exiting) {
-        feed(std::move(exited));
+        feed_exited(std::move(exited), lost);
         return;
     }
     // What an exit code means may stand in the last line that the app wrote (an import that failed,
     // a port in use).
     exit_pending_ = true;
     parts_.output.last_line(state_.generation,
-                            [this, exited, alive = alive_](std::string line) mutable {
+                            [this, exited, lost, alive = alive_](std::string line) mutable {
                                 if (!*alive) {
                                     return;
                                 }
                                 exited.last_stderr_line = std::move(line);
                                 exit_pending_ = false;
-                                feed(std::move(exited));
+                                feed_exited(std::move(exited), lost);
                                 if (std::exchange(empty_pending_, false)) {
                                     feed(TreeEmpty{});
                                 }
                             });
+}
+
+void Service::feed_exited(Exited exited, bool port_is_lost) {
+    if (port_is_lost) {
+        feed(port_lost(/*instead_of_spawn=*/false));
+    }
+    feed(std::move(exited));
 }
 
 void Service::on_empty() {

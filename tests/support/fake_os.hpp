@@ -129,6 +129,12 @@ class FakePort final : public core::PortKeeper {
     std::map<std::uint16_t, std::string> in_use;  // why each cannot be had
     std::string stranger;                         // who answers in the app's place
 
+    // The app shuts the socket down and another process takes the port.
+    void lose() {
+        in_use[held_] = "port " + std::to_string(held_) + " is used by 77 (thief)";
+        held_ = 0;
+    }
+
     std::uint16_t held() const { return held_; }
     bool answering() const { return answering_; }
     const core::PortAnswer& last_answer() const { return last_answer_; }

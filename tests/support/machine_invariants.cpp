@@ -76,6 +76,13 @@ void MachineInvariants::take_input(const Input& input, TimePoint now) {
         if (before_.pid == 0 && before_.state != State::kStarting) {
             tree_ = false;
         }
+    } else if (const auto* lost = std::get_if<PortLost>(&input)) {
+        const bool waits = before_.state == State::kStarting ||
+                           before_.state == State::kUnhealthy ||
+                           before_.state == State::kStopping || before_.state == State::kUnkillable;
+        if (lost->instead_of_spawn && before_.pid == 0 && waits) {
+            tree_ = false;
+        }
     } else if (std::holds_alternative<SpawnFailed>(input)) {
         if (before_.pid == 0) {
             tree_ = false;

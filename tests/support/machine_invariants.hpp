@@ -80,7 +80,7 @@ class MachineInvariants {
     std::string violation_;
     std::array<std::optional<TimePoint>, core::kTimerCount> timers_{};
 
-    bool tree_ = false;           // by Spawn, TreeEmpty and SpawnFailed alone
+    bool tree_ = false;           // by Spawn, TreeEmpty, SpawnFailed and PortLost alone
     bool start_allowed_ = false;  // no stop since the last request to start
     bool exit_requested_ = false;
     bool finished_ = false;

@@ -33,6 +33,8 @@ std::vector<Input> all_inputs(std::uint64_t epoch) {
             inputs.push_back(Decided{e, action, Duration::min(), "why"});
         }
     }
+    inputs.push_back(PortLost{"lost", false});
+    inputs.push_back(PortLost{"lost", true});
     inputs.push_back(Spawned{4711});
     inputs.push_back(SpawnFailed{"no such file", 2, false});
     inputs.push_back(SpawnFailed{"no process could be made", 11, true});

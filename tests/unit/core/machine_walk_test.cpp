@@ -35,9 +35,10 @@ class Random {
 using Gene = std::uint64_t;
 
 const char* const kInputNames[] = {
-    "StartRequested", "StopRequested", "RestartRequested", "ExitRequested", "PortFound",
-    "PortNotFound",   "Spawned",       "SpawnFailed",      "Exited",        "TreeEmpty",
-    "ProbeResult",    "ProbeVoided",   "Decided",          "FilesChanged",  "TimerFired"};
+    "StartRequested", "StopRequested", "RestartRequested", "ExitRequested",
+    "PortFound",      "PortNotFound",  "PortLost",         "Spawned",
+    "SpawnFailed",    "Exited",        "TreeEmpty",        "ProbeResult",
+    "ProbeVoided",    "Decided",       "FilesChanged",     "TimerFired"};
 static_assert(std::size(kInputNames) == std::variant_size_v<Input>);
 
 class Walk {
@@ -106,11 +107,17 @@ class Walk {
         }
         switch (possible[part(gene, 16, static_cast<std::uint32_t>(n))]) {
             case 0:
+                if (config_.port_mode == PortMode::kHandOver && part(gene, 48, 16) == 0) {
+                    return PortLost{"the port is lost", true};
+                }
                 return part(gene, 32, 8) != 0
                            ? Input(Spawned{static_cast<std::int32_t>(++last_pid_)})
                            : Input(SpawnFailed{"it could not be spawned", 11,
                                                part(gene, 40, 2) == 0});
             case 1:
+                if (config_.port_mode == PortMode::kHandOver && part(gene, 56, 16) == 0) {
+                    return PortLost{"the port is lost", false};  // The exit comes next.
+                }
                 return exited(gene);
             case 2:
                 return TreeEmpty{};
@@ -202,7 +209,7 @@ class Walk {
     Input lie(Gene gene) const {
         const std::uint64_t epoch =
             state_.epoch - std::min<std::uint64_t>(state_.epoch, part(gene, 56, 3));
-        switch (part(gene, 16, 8)) {
+        switch (part(gene, 16, 9)) {
             case 0:
                 return Spawned{static_cast<std::int32_t>(1 + part(gene, 32, 3))};
             case 1:
@@ -217,6 +224,8 @@ class Walk {
                 return probe(gene, epoch);
             case 6:
                 return Decided{epoch, DecisionAction::kRestart, Duration::max(), "a lie"};
+            case 7:
+                return PortLost{"a lie", part(gene, 32, 2) == 0};
             default:
                 return ExitRequested{"end", part(gene, 32, 2) == 0};
         }
@@ -227,7 +236,9 @@ class Walk {
         if (std::holds_alternative<Spawned>(input)) {
             alive_ = alive_ || spawning_;
             spawning_ = false;
-        } else if (std::holds_alternative<SpawnFailed>(input)) {
+        } else if (const auto* lost = std::get_if<PortLost>(&input);
+                   std::holds_alternative<SpawnFailed>(input) ||
+                   (lost != nullptr && lost->instead_of_spawn)) {
             tree_ = tree_ && !spawning_;
             spawning_ = false;
         } else if (std::holds_alternative<Exited>(input)) {

@@ -132,6 +132,70 @@ TEST_CASE("a port proposal that comes after a stop is not tried", "[service][por
     CHECK(bed.state() == State::kStopped);
 }
 
+// ---- a port that is lost
+
+TEST_CASE("a held port that is lost while the app runs is looked for again", "[service][port]") {
+    ServiceBed bed;
+    bed.to_running();
+    bed.world.port.lose();
+    const bool code = GENERATE(false, true);  // its last line is asked for first
+    if (code) {
+        bed.world.guardian.exited(3);
+        bed.world.guardian.empty();
+        bed.advance(1ms);
+    } else {
+        bed.crash();
+    }
+    CHECK(bed.state() == State::kBackingOff);
+    CHECK(bed.service->status().port == 0);
+    CHECK(bed.service->status().url.empty());
+    const auto skipped = bed.world.named(EventName::kPortSkipped);
+    REQUIRE(skipped.size() == 1);
+    CHECK(skipped[0].cause ==
+          "port 5000 is lost: the app shut the listening socket down, and another process has "
+          "taken the port");
+    bed.advance(250ms);
+    REQUIRE(bed.world.guardian.spawns().size() == 2);
+    CHECK(bed.world.guardian.last_spawn().listener == FakePort::kListener);
+    CHECK(bed.service->status().port == 5001);
+}
+
+TEST_CASE("a held port that is lost between two instances is looked for before the next is started",
+          "[service][port]") {
+    ServiceBed bed;
+    bed.to_running();
+    bed.service->stop("flask_stop");
+    bed.crash();
+    REQUIRE(bed.state() == State::kStopped);
+    bed.world.port.lose();
+    bed.service->start("flask_start");
+    bed.run();
+    CHECK(bed.state() == State::kStarting);
+    REQUIRE(bed.world.guardian.spawns().size() == 2);
+    CHECK(bed.world.guardian.last_spawn().listener == FakePort::kListener);
+    CHECK(bed.world.guardian.last_spawn().generation == 2);
+    CHECK(bed.service->status().port == 5001);
+    bed.world.guardian.started();
+    bed.run();
+    bed.healthy();
+    CHECK(bed.state() == State::kRunning);
+    CHECK(bed.service->status().url == "http://127.0.0.1:5001");
+}
+
+TEST_CASE("a stop wins over the search for a port that was lost", "[service][port]") {
+    ServiceBed bed;
+    bed.to_running();
+    bed.service->stop("flask_stop");
+    bed.crash();
+    bed.world.port.lose();
+    bed.service->start("flask_start");
+    bed.service->stop("flask_stop");
+    bed.run();
+    CHECK(bed.state() == State::kStopped);
+    CHECK(bed.world.guardian.spawns().size() == 1);
+    CHECK(bed.service->status().port == 0);
+}
+
 // ---- who answers
 
 TEST_CASE("the supervisor stops answering before it spawns", "[service][responder]") {

@@ -2,21 +2,24 @@
 // randomness inside; the time comes in with the input. The Service (service.hpp) carries out the
 // actions and turns the world into inputs; unit tests and the simulation call step() directly.
 //
+// clang-format off
 // States
 //   stopped        nothing runs and nothing is planned. Cause: never started, a requested stop, or
-//   the policy's STAY_DOWN deciding       a strategy has been asked and has not answered: the port
-//   strategy before a start, or the restart strategy
-//                  after a failure. Each question carries an epoch; an answer with another epoch is
-//                  dropped
+//                  the policy's STAY_DOWN
+//   deciding       a strategy has been asked and has not answered: the port strategy before a
+//                  start, or the restart strategy after a failure. Each question carries an epoch;
+//                  an answer with another epoch is dropped
 //   starting       an instance has been ordered; it is not healthy yet
 //   running        it has been healthy, or no probe can say (`healthy` tells; see below)
 //   unhealthy      it failed its checks or its start-up time and is being taken down
 //   stopping       it is being taken down for another reason; also: it has exited, the rest of its
-//   tree is being killed backing_off    the restart strategy said: again, later degraded       the
-//   restart strategy gave up, or no port can be had; one half-open start after --degraded-retry,
-//   doubling misconfigured  it cannot work before somebody changes something; left by a request or
-//   a change of the app's files unkillable     SIGKILL did not empty the tree in time; what follows
-//   waits for that
+//                  tree is being killed
+//   backing_off    the restart strategy said: again, later
+//   degraded       the restart strategy gave up, or no port can be had; one half-open start after
+//                  --degraded-retry, doubling
+//   misconfigured  it cannot work before somebody changes something; left by a request or a change
+//                  of the app's files
+//   unkillable     SIGKILL did not empty the tree in time; what follows waits for that
 //
 // Transitions (input: from -> to)
 //   start           stopped, backing_off, degraded, misconfigured -> deciding (port) or starting
@@ -24,34 +27,39 @@
 //                   stopping, unhealthy, unkillable: a start follows once the tree is empty
 //   restart         starting, running -> stopping, then a start; otherwise like start
 //   stop            starting, running, unhealthy, deciding with a tree -> stopping -> stopped; all
-//   others -> stopped
-//                   (unkillable stays until the tree is empty)
+//                   others -> stopped (unkillable stays until the tree is empty)
 //   port found      deciding (port) -> starting
 //   no port         deciding (port) -> degraded
+//   port lost       found instead of spawning: starting -> deciding (port); stopping, unhealthy,
+//                   unkillable -> as if the tree were empty
+//                   otherwise the state stays, and the next start looks for a port
 //   spawned         starting -> starting; -> running when no probe can or shall be made
 //   spawn failed    starting -> misconfigured (exec, chdir), or deciding (no process could be made)
-//   probe           starting -> running (healthy); running -> running; -> unhealthy at the
-//   threshold start-up timer  starting -> unhealthy; -> running when no probe could be made at all
-//   exited          starting, running -> deciding (restart), or stopping -> misconfigured or
-//   another port's start empty           stopping, unhealthy, unkillable -> stopped, a start,
-//   deciding (restart) or misconfigured decided         deciding (restart) -> backing_off, stopped
-//   (STAY_DOWN) or degraded (GIVE_UP) backoff timer   backing_off -> starting;  degraded timer:
-//   degraded -> deciding (port) or starting (half-open) shutdown timer  SIGKILL;  kill timer: ->
-//   unkillable files changed   misconfigured, degraded -> a start exit            any -> stopping
-//   -> stopped, and nothing starts any more
+//   probe           starting -> running (healthy); running -> running; -> unhealthy at the threshold
+//   start-up timer  starting -> unhealthy; -> running when no probe could be made at all
+//   exited          starting, running -> deciding (restart), or stopping -> misconfigured or another
+//                   port's start
+//   empty           stopping, unhealthy, unkillable -> stopped, a start, deciding (restart) or
+//                   misconfigured
+//   decided         deciding (restart) -> backing_off, stopped (STAY_DOWN) or degraded (GIVE_UP)
+//   backoff timer   backing_off -> starting or deciding (port)
+//   degraded timer  degraded -> deciding (port) or starting (half-open)
+//   shutdown timer  SIGKILL
+//   kill timer      -> unkillable
+//   files changed   misconfigured, degraded -> a start
+//   exit            any -> stopping -> stopped, and nothing starts any more
 //
 // Invariants
 //   1. At most one live instance: nothing is spawned while anything of the last tree may exist.
 //   2. After a stop, nothing starts before a start is requested.
 //   3. An automatic start follows a RESTART of the restart strategy, and no sooner than it said.
-//   Half-open starts, requested
-//      starts and the tries of other ports at start-up (bounded by startup_ports) are outside its
-//      budget.
-//   4. Every wait has an end: each state but stopped, misconfigured and unkillable has a timer
-//   armed or a question open (which
-//      the asked side answers in bounded time), or, in running, a probe, a timer or the process
-//      itself to wait for.
+//      Half-open starts, requested starts and the tries of other ports at start-up (bounded by
+//      startup_ports) are outside its budget.
+//   4. Every wait has an end: each state but stopped, misconfigured and unkillable has a timer armed
+//      or a question open (which the asked side answers in bounded time), or, in running, a probe, a
+//      timer or the process itself to wait for.
 //   5. Every transition carries a cause.
+// clang-format on
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -150,6 +158,11 @@ struct PortNotFound {
     std::string cause;
     std::vector<SkippedPort> skipped;
 };
+// The held port is ours no more: the app has shut the socket down and somebody else has the port.
+struct PortLost {
+    std::string cause;
+    bool instead_of_spawn = false;  // found when Spawn was to be carried out; nothing was started
+};
 struct Spawned {
     std::int32_t pid;
 };
@@ -193,8 +206,8 @@ struct TimerFired {
 };
 
 using Input = std::variant<StartRequested, StopRequested, RestartRequested, ExitRequested,
-                           PortFound, PortNotFound, Spawned, SpawnFailed, Exited, TreeEmpty,
-                           ProbeResult, ProbeVoided, Decided, FilesChanged, TimerFired>;
+                           PortFound, PortNotFound, PortLost, Spawned, SpawnFailed, Exited,
+                           TreeEmpty, ProbeResult, ProbeVoided, Decided, FilesChanged, TimerFired>;
 
 // ---- actions
 
@@ -203,7 +216,8 @@ struct SearchPort {
     std::uint64_t epoch;
     std::vector<std::uint16_t> excluded;
 };
-// Start the instance `generation` on the port that was found. Answer: Spawned or SpawnFailed.
+// Start the instance `generation` on the port that was found. Answer: Spawned, SpawnFailed, or
+// PortLost with instead_of_spawn.
 struct Spawn {
     std::uint64_t generation;
 };

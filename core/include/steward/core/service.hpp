@@ -119,6 +119,8 @@ class Service {
     void ask_ports(std::uint64_t epoch);
     std::uint16_t last_port() const;
     void try_candidates(std::uint64_t epoch, const PortProposal& proposal);
+    int held_listener();
+    PortLost port_lost(bool instead_of_spawn) const;
     void perform_spawn(const Spawn& action);
     void perform_ask(const AskRestart& action);
     void perform_probe(const StartProbe& action);
@@ -131,6 +133,7 @@ class Service {
     void sync_metrics();
     void take_sample();
     void on_exited(Exited exited);
+    void feed_exited(Exited exited, bool port_is_lost);
     void on_empty();
     void on_folder_change(const std::string& name);
     void settle_waiters();
