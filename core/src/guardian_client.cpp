@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -25,7 +26,9 @@ namespace {
 constexpr Duration kAnswerTime = std::chrono::milliseconds(200);
 // The first order waits in the socket until the new guardian has been loaded.
 constexpr Duration kFirstAnswerTime = std::chrono::seconds(2);
-constexpr Duration kSweepEvery = std::chrono::milliseconds(2);
+// Between two rounds of a sweep: most trees are empty after a few, the rest may take for ever.
+constexpr Duration kFirstSweepWait = std::chrono::milliseconds(2);
+constexpr Duration kLastSweepWait = std::chrono::milliseconds(100);
 constexpr Duration kCloseTime = std::chrono::milliseconds(60);
 constexpr std::size_t kMaxDescribed = 8;
 
@@ -127,6 +130,7 @@ struct GuardianClient::Impl : std::enable_shared_from_this<GuardianClient::Impl>
     void check_answers();
     bool receive();
     void on_report(const steward_guardian_report& report);
+    void on_foreign_report();
     void fail_spawn(std::string cause, int sys_errno, bool retryable);
 
     Scheduler& scheduler;
@@ -150,6 +154,7 @@ struct GuardianClient::Impl : std::enable_shared_from_this<GuardianClient::Impl>
 
     bool sweeping = false;  // the guardian is dead, its tree is being emptied here
     std::string lost_why;
+    Duration sweep_wait{};
     TimerId sweep_timer = 0;
     TimerId close_timer = 0;
     std::function<void()> gone;
@@ -234,13 +239,15 @@ void GuardianClient::Impl::drop_guardian() {
 void GuardianClient::Impl::lose(const std::string& why) {
     lost_why = why;
     sweeping = true;
+    sweep_wait = kFirstSweepWait;
     sweep();
 }
 
 void GuardianClient::Impl::sweep() {
     sweep_timer = 0;
     bool left = false;
-    for (const pid_t pid : inherited_children()) {
+    const auto orphans = inherited_children();
+    for (const pid_t pid : orphans ? *orphans : std::vector<pid_t>{}) {
         // An unreaped child of ours: the number is its own.
         ::kill(pid, SIGKILL);
         int status = 0;
@@ -257,12 +264,15 @@ void GuardianClient::Impl::sweep() {
             }
         }
     }
-    if (left || !inherited_children().empty()) {
-        sweep_timer = scheduler.arm(scheduler.now() + kSweepEvery, [self = weak_from_this()] {
+    // Only a list proves that the tree is empty: what cannot be listed is still there.
+    const auto rest = inherited_children();
+    if (left || !orphans || !rest || !rest->empty()) {
+        sweep_timer = scheduler.arm(scheduler.now() + sweep_wait, [self = weak_from_this()] {
             if (const auto impl = self.lock()) {
                 impl->sweep();
             }
         });
+        sweep_wait = std::min(sweep_wait * 2, kLastSweepWait);
         return;
     }
     after_sweep();
@@ -413,6 +423,8 @@ bool GuardianClient::Impl::receive() {
     }
     if (steward_guardian_report_valid(&report, static_cast<std::size_t>(n)) != 0) {
         on_report(report);
+    } else if (report.size != sizeof report || report.version != STEWARD_GUARDIAN_VERSION) {
+        on_foreign_report();
     }
     return true;
 }
@@ -425,7 +437,7 @@ void GuardianClient::Impl::on_report(const steward_guardian_report& report) {
             break;
         case kStewardGuardianRejected:
             answered(report.seq);
-            // 0: it could not even read the order, so it is of another version.
+            // 0: it could not even read the order.
             if (tree && (report.seq == spawn_seq || report.seq == 0)) {
                 fail_spawn(rejection(report.detail), 0, /*retryable=*/true);
             }
@@ -467,6 +479,16 @@ void GuardianClient::Impl::on_report(const steward_guardian_report& report) {
         default:
             break;
     }
+}
+
+// It speaks another version of the protocol, so it cannot have taken the order to start.
+void GuardianClient::Impl::on_foreign_report() {
+    if (!tree || told_started || exec_failed) {
+        return;
+    }
+    fail_spawn(rejection(kStewardGuardianReasonVersion), 0, /*retryable=*/false);
+    // Of no use: once the right one is installed, the next start begins with that.
+    syscall(SYS_pidfd_send_signal, guardian.pidfd.get(), SIGKILL, nullptr, 0);
 }
 
 void GuardianClient::Impl::fail_spawn(std::string cause, int sys_errno, bool retryable) {
@@ -559,7 +581,11 @@ std::string GuardianClient::describe_tree() const {
     if (impl_->guardian.pid != 0) {
         pids = sdk::descendants("/proc", impl_->guardian.pid, kMaxDescribed + 1);
     } else if (impl_->sweeping) {
-        pids = inherited_children();
+        const auto orphans = inherited_children();
+        if (!orphans) {
+            return orphans.error().text;
+        }
+        pids = *orphans;
     }
     std::string text;
     for (std::size_t i = 0; i < pids.size() && i < kMaxDescribed; ++i) {

@@ -140,21 +140,30 @@ bool reap(const ChildProcess& child, int* wait_status) {
     return true;
 }
 
-std::vector<pid_t> inherited_children() {
+Result<std::vector<pid_t>> inherited_children() {
+    const char* const failure = "cannot list the children of this process";
     std::vector<pid_t> found;
     auto& registered = children();
     const std::lock_guard lock(registered.mutex);
     const std::unique_ptr<DIR, int (*)(DIR*)> tasks(opendir("/proc/self/task"), closedir);
     if (!tasks) {
-        return found;
+        return system_error(failure);
     }
-    while (const dirent* entry = readdir(tasks.get())) {
+    for (;;) {
+        errno = 0;
+        const dirent* const entry = readdir(tasks.get());
+        if (entry == nullptr) {
+            break;
+        }
         if (entry->d_name[0] == '.') {
             continue;
         }
         const std::string path = std::string("/proc/self/task/") + entry->d_name + "/children";
         const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "re"),
                                                          std::fclose);
+        if (!file && errno != ENOENT) {  // ENOENT: the thread has ended.
+            return system_error(failure);
+        }
         int pid = 0;
         while (file && std::fscanf(file.get(), "%d", &pid) == 1) {
             if (std::find(registered.pids.begin(), registered.pids.end(), pid) ==
@@ -162,6 +171,12 @@ std::vector<pid_t> inherited_children() {
                 found.push_back(pid);
             }
         }
+        if (file && std::ferror(file.get()) != 0 && errno != ESRCH) {
+            return system_error(failure);
+        }
+    }
+    if (errno != 0) {
+        return system_error(failure);
     }
     return found;
 }

@@ -36,6 +36,11 @@ inline std::chrono::milliseconds since(std::chrono::steady_clock::time_point beg
                                                                  begin);
 }
 
+inline bool no_orphans() {
+    const auto orphans = core::inherited_children();
+    return orphans && orphans->empty();
+}
+
 inline std::size_t open_descriptors() {
     std::size_t count = 0;
     DIR* const folder = opendir("/proc/self/fd");
@@ -83,7 +88,7 @@ class ClientBed {
     ~ClientBed() {
         (void)close();
         loop.run([this] { client.reset(); });
-        CHECK(core::inherited_children().empty());
+        CHECK(no_orphans());
     }
     ClientBed(const ClientBed&) = delete;
     ClientBed& operator=(const ClientBed&) = delete;
@@ -174,9 +179,7 @@ class ClientBed {
     }
 
     // No process of the last request is left, zombies included.
-    bool nothing_left() const {
-        return processes_with_env(nonce).empty() && core::inherited_children().empty();
-    }
+    bool nothing_left() const { return processes_with_env(nonce).empty() && no_orphans(); }
 
     LoopThread loop;
     std::unique_ptr<core::GuardianClient> client;

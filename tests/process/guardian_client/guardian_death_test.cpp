@@ -207,3 +207,29 @@ TEST_CASE("a started app stays started when there was no room for its descriptor
     CHECK(bed.story() == kLife);
     CHECK(bed.nothing_left());
 }
+
+TEST_CASE("a tree that cannot be listed is not taken for an empty one") {
+    ClientBed bed;
+    bed.start({"--ignore-term", "--grandchild", "--children", "3"});
+    REQUIRE(wait_until([&] { return processes_with_env(bed.nonce).size() >= 5; }, 10s));
+    const auto guardian = bed.guardian();
+    rlimit before{};
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    bed.loop.run([&] {
+        const int lowest = fcntl(0, F_DUPFD_CLOEXEC, 0);
+        ::close(lowest);
+        rlimit tight = before;
+        tight.rlim_cur = static_cast<rlim_t>(lowest);
+        setrlimit(RLIMIT_NOFILE, &tight);
+    });
+    ::kill(guardian, SIGKILL);
+    // Several rounds of the sweep have been made after this.
+    const bool gone = wait_until([&] { return bed.guardian() == 0; }, 5s);
+    const bool told = bed.wait_for("empty", 0, 50ms);
+    setrlimit(RLIMIT_NOFILE, &before);
+    CHECK(gone);
+    CHECK_FALSE(told);
+    REQUIRE(bed.wait_for("empty"));
+    CHECK(bed.story() == kLife);
+    CHECK(bed.nothing_left());
+}

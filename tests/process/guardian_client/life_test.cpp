@@ -122,6 +122,23 @@ TEST_CASE("an order that the guardian refuses is a failed start that may be trie
     CHECK(bed.nothing_left());
 }
 
+TEST_CASE("a guardian of another version is named as such, and no start is tried again") {
+    ClientBed bed(STEWARD_TEST_OTHER_GUARDIAN);
+    for (int i = 0; i < 2; ++i) {
+        const auto known = bed.told().size();
+        const auto begin = std::chrono::steady_clock::now();
+        bed.spawn({});
+        REQUIRE(bed.wait_for_end(known));
+        CHECK(bed.story(known) == kFailure);
+        const auto failed = bed.last("spawn_failed").failed;
+        CHECK(failed.cause == "app-guardian is of another version: install both from one build");
+        CHECK_FALSE(failed.retryable);
+        CHECK(since(begin) < 1500ms);
+        REQUIRE(wait_until([&] { return bed.guardian() == 0; }, 5s));
+    }
+    CHECK(bed.nothing_left());
+}
+
 TEST_CASE("a guardian that cannot be started is a failed start that may be tried again") {
     ClientBed bed("/nowhere/app-guardian");
     bed.spawn({});

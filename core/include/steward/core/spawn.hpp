@@ -40,8 +40,8 @@ Result<ChildProcess> spawn(const ProcessSpec& spec);
 bool reap(const ChildProcess& child, int* wait_status = nullptr);
 
 // Direct children of this process (of any of its threads) that spawn() did not start: inherited
-// orphans.
-std::vector<pid_t> inherited_children();
+// orphans. Failure (no descriptor left): nothing is known of them.
+Result<std::vector<pid_t>> inherited_children();
 
 // Makes this process the subreaper of its descendants, so that orphans of a dead guardian come
 // here.
