@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -40,6 +41,13 @@ struct PluginSlots::Plan {
     FileIdentity identity{};
     std::string config;
     std::string error;
+};
+
+struct PluginSlots::Plans {
+    std::vector<Plan> slots = std::vector<Plan>(kSlotCount);
+    // A setting for a plugin that is in no slot: wrong, but the fault of none of them.
+    std::string unused_id;
+    std::string unused_error;
 };
 
 struct PluginSlots::Created {
@@ -97,12 +105,11 @@ void PluginSlots::begin() {
     }
     begun_ = true;
     files_.post([self = shared_from_this()] {
-        std::vector<Plan> plans(kSlotCount);
+        Plans plans;
         try {
             plans = self->plan();
         } catch (const std::exception& e) {
-            plans = std::vector<Plan>(kSlotCount);
-            for (auto& plan : plans) {
+            for (auto& plan : plans.slots) {
                 plan.error = std::string("the plugins cannot be examined: ") + e.what();
             }
         }
@@ -112,11 +119,12 @@ void PluginSlots::begin() {
 }
 
 // On the files' thread: reads only what does not change.
-std::vector<PluginSlots::Plan> PluginSlots::plan() const {
-    std::vector<Plan> plans;
+PluginSlots::Plans PluginSlots::plan() const {
+    Plans plans;
     auto unused = choice_.settings;
-    for (const auto& slot : slots_) {
-        Plan plan;
+    for (std::size_t index = 0; index < kSlotCount; ++index) {
+        const auto& slot = slots_[index];
+        auto& plan = plans.slots[index];
         if (!slot.none()) {
             auto info = catalogue_.find(slot.name);
             if (!info) {
@@ -141,24 +149,24 @@ std::vector<PluginSlots::Plan> PluginSlots::plan() const {
                 }
             }
         }
-        plans.push_back(std::move(plan));
     }
-    if (!unused.empty()) {
+    // What a slot would be called that cannot be filled is not always known: its fault comes first.
+    const bool faulty = std::any_of(plans.slots.begin(), plans.slots.end(),
+                                    [](const Plan& plan) { return !plan.error.empty(); });
+    if (!unused.empty() && !faulty) {
         const auto& [id, values] = *unused.begin();
-        const std::string text = id + "." + values.begin()->first + ": " + id +
-                                 " is none of the strategies in use; name it with --health, "
-                                 "--restart, --port-strategy or "
-                                 "--metrics, or leave --set out";
-        if (plans.front().error.empty()) {
-            plans.front().error = text;
-        }
+        plans.unused_id = id;
+        plans.unused_error = id + "." + values.begin()->first + ": " + id +
+                             " is none of the strategies in use; name it with --health, "
+                             "--restart, --port-strategy or "
+                             "--metrics, or leave --set out";
     }
     return plans;
 }
 
 // On the library's thread.
-PluginSlots::Created PluginSlots::create_instance(Library& library, const PluginInfo& info,
-                                                  const std::string& config,
+PluginSlots::Created PluginSlots::create_instance(Library& library, const steward_host* host,
+                                                  const PluginInfo& info, const std::string& config,
                                                   const std::string& interface) {
     Created out;
     CallError error;
@@ -171,8 +179,7 @@ PluginSlots::Created PluginSlots::create_instance(Library& library, const Plugin
         library.entry = *loaded;
     }
     if (!library.initialised) {
-        if (const auto status =
-                library.entry->init(library.thread->host(), as_str(info.file), &error.value);
+        if (const auto status = library.entry->init(host, as_str(info.file), &error.value);
             status != STEWARD_OK) {
             out.error = info.id + ": its init failed: " + error.text(status);
             return out;
@@ -190,8 +197,7 @@ PluginSlots::Created PluginSlots::create_instance(Library& library, const Plugin
         out.error = info.id + ": does not offer " + interface;
         return out;
     }
-    if (const auto status =
-            out.plugin->create(library.thread->host(), as_str(config), &out.instance, &error.value);
+    if (const auto status = out.plugin->create(host, as_str(config), &out.instance, &error.value);
         status != STEWARD_OK) {
         out.instance = nullptr;
         // A wrong setting is named as it is given: "health_http.path: must begin with a slash".
@@ -202,14 +208,20 @@ PluginSlots::Created PluginSlots::create_instance(Library& library, const Plugin
     return out;
 }
 
-void PluginSlots::fill(std::vector<Plan> plans) {
+void PluginSlots::fill(Plans plans) {
     if (ended_) {
         return;
+    }
+    unused_error_ = plans.unused_error;
+    if (!unused_error_.empty() && done_.empty()) {
+        // Who waits for the outcome hears it from there.
+        questions_->report(EventName::kPluginQuarantined, plans.unused_id, "load",
+                           unused_error_ + "; the setting has no effect");
     }
     unfilled_ = kSlotCount;
     for (std::size_t index = 0; index < kSlotCount; ++index) {
         auto& slot = slots_[index];
-        auto& plan = plans[index];
+        auto& plan = plans.slots[index];
         if (slot.none() || !plan.error.empty()) {
             slot.broken = plan.error;
             slot.shown = slot.none() ? "none" : slot.name;
@@ -221,9 +233,14 @@ void PluginSlots::fill(std::vector<Plan> plans) {
         const auto library = slot.library;
         questions_->ask<Created>(
             slot, "create", kCreateTime,
-            [library, info = plan.info, config = plan.config,
+            // Not library->thread: the libraries may be gone when a call that hung comes back.
+            [library, thread = library->thread.get(), info = plan.info, config = plan.config,
              interface = slot.interface](std::string&) {
-                return std::optional<Created>(create_instance(*library, info, config, interface));
+                auto created = create_instance(*library, thread->host(), info, config, interface);
+                if (thread->quarantined()) {
+                    keep_for_ever(created.instance);  // Nobody may destroy it any more.
+                }
+                return std::optional<Created>(std::move(created));
             },
             [self = shared_from_this(), index](const Created& created) {
                 self->filled(index, created);
@@ -266,6 +283,9 @@ void PluginSlots::filled(std::size_t index, const Created& created) {
 
 void PluginSlots::finish() {
     prepared_ = true;
+    if (status_ && !unused_error_.empty()) {
+        status_ = Error{unused_error_};
+    }
     for (const auto& done : std::exchange(done_, {})) {
         done(status_);
     }

@@ -38,15 +38,17 @@ class PluginSlots : public std::enable_shared_from_this<PluginSlots> {
 
   private:
     struct Plan;
+    struct Plans;
     struct Created;
 
     void begin();
-    std::vector<Plan> plan() const;
-    void fill(std::vector<Plan> plans);
+    Plans plan() const;
+    void fill(Plans plans);
     void filled(std::size_t index, const Created& created);
     void finish();
-    static Created create_instance(Library& library, const PluginInfo& info,
-                                   const std::string& config, const std::string& interface);
+    static Created create_instance(Library& library, const steward_host* host,
+                                   const PluginInfo& info, const std::string& config,
+                                   const std::string& interface);
 
     Scheduler& scheduler_;
     Scheduler& files_;
@@ -60,6 +62,7 @@ class PluginSlots : public std::enable_shared_from_this<PluginSlots> {
     bool begun_ = false;
     bool prepared_ = false;
     std::size_t unfilled_ = 0;
+    std::string unused_error_;
     Status status_ = Nothing{};
     std::vector<std::function<void(Status)>> done_;
     std::vector<std::function<void()>> waiting_;

@@ -47,6 +47,7 @@ class PluginThread {
     // Nothing is called any more: neither what waits its turn, nor timers, descriptors and posts of
     // the plugin. What is running goes on. Any thread.
     void quarantine();
+    bool quarantined() const { return over_; }
 
     // Runs `work`, the plugin's deinit, after the calls before it; nothing that the plugin asks for
     // from now on is done. Any thread.

@@ -3,6 +3,7 @@
  *
  *   create_slow       create sleeps `ms`
  *   create_refuse     create fails and says why
+ *   deinit_post       deinit posts to the host
  *   decide_hang       decide never returns
  *   decide_slow_once  the first decide of the instance sleeps `ms` and then answers
  *   decide_slow       every decide sleeps `ms`
@@ -49,13 +50,23 @@ struct steward_instance {
     char mode[64];
     long ms;
     atomic_int decisions;
+    int users; /* who has created it, and each probe in flight; the plugin's thread alone */
 };
+
+static void release(steward_instance* instance) {
+    if (--instance->users == 0) {
+        free(instance);
+    }
+}
 
 static atomic_int calls;
 static atomic_int inside;
 static atomic_int overlaps;
 static atomic_int created;
 static atomic_int destroyed;
+static const steward_host* deinit_host; /* of the last instance with the mode deinit_post */
+static int posted_by_deinit = -1;
+static atomic_int run_after_deinit;
 
 static void sleep_ms(long ms) {
     struct timespec left = {ms / 1000, ms % 1000 * 1000000};
@@ -197,6 +208,7 @@ static void finish(void* ud) {
         answer(probe, STEWARD_UNHEALTHY);
     }
     leave();
+    release(probe->instance);
     free(probe);
 }
 
@@ -218,6 +230,7 @@ static steward_status start(steward_instance* instance, const steward_health_req
     enter();
     struct probe* const probe = malloc(sizeof *probe);
     *probe = (struct probe){instance, request->probe, done, ud};
+    ++instance->users;
     leave();
     if (is(instance, "done_inside") || is(instance, "start_slow")) {
         finish(probe);
@@ -299,8 +312,12 @@ static void read_config(steward_instance* self, steward_str config) {
 static steward_status create(const steward_host* host, steward_str config, steward_instance** out,
                              steward_error* error) {
     steward_instance* const self = calloc(1, sizeof *self);
+    self->users = 1;
     self->host = host;
     read_config(self, config);
+    if (is(self, "deinit_post")) {
+        deinit_host = host;
+    }
     if (is(self, "create_slow")) {
         sleep_ms(self->ms);
     }
@@ -316,7 +333,7 @@ static steward_status create(const steward_host* host, steward_str config, stewa
 
 static void destroy(steward_instance* instance) {
     atomic_fetch_add(&destroyed, 1);
-    free(instance);
+    release(instance);
 }
 
 static const void* get_interface(const char* id) {
@@ -340,12 +357,8 @@ static const steward_descriptor descriptor = {
 static const steward_plugin plugin = {sizeof plugin, 0,       &descriptor,  config_schema,
                                       create,        destroy, get_interface};
 
-static const steward_host* the_host;
-static int posted_by_deinit = -1;
-static atomic_int run_after_deinit;
-
 static steward_status init(const steward_host* host, steward_str path, steward_error* error) {
-    the_host = host;
+    (void)host;
     (void)path;
     (void)error;
     return STEWARD_OK;
@@ -357,7 +370,9 @@ static void too_late(void* ud) {
 }
 
 static void deinit(void) {
-    posted_by_deinit = the_host->post(the_host, too_late, NULL);
+    if (deinit_host != NULL) {
+        posted_by_deinit = deinit_host->post(deinit_host, too_late, NULL);
+    }
 }
 
 static const steward_plugin* get_plugin(uint32_t index) {

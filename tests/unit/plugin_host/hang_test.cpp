@@ -162,7 +162,7 @@ TEST_CASE("a quarantined library is not called when its hung call comes back",
 TEST_CASE("what deinit posts is refused", "[strategies][hang]") {
     const OwnCopy copy;
     const auto host = std::make_shared<Host>(places());
-    Bed bed(host, copy.choice("restart", "good"));
+    Bed bed(host, copy.choice("restart", "deinit_post"));
     CHECK(bed.decide().value.delay == 123ms);
     bed.end();
     host->libraries.reset();
@@ -344,13 +344,13 @@ TEST_CASE("strategies and libraries can be let go of while a plugin hangs", "[st
 TEST_CASE("what comes back after everything has ended is dropped", "[strategies][hang]") {
     const OwnCopy copy;
     const int others = threads_called("pl:awkward");
-    const bool probe = GENERATE(false, true);
+    const std::string mode = GENERATE("decide_slow_once", "start_slow", "create_slow");
+    CAPTURE(mode);
     {
         auto host = std::make_shared<Host>(places());
-        Bed bed(host, probe ? copy.choice("health", "start_slow", 3000)
-                            : copy.choice("restart", "decide_slow_once", 3000));
-        REQUIRE(bed.prepare());
-        if (probe) {
+        Bed bed(host, copy.choice(mode == "start_slow" ? "health" : "restart", mode, 5000));
+        CHECK(static_cast<bool>(bed.prepare()) == (mode != "create_slow"));
+        if (mode == "start_slow") {
             CHECK(bed.probe(10'000ms).took < 350ms);
         } else {
             CHECK(bed.decide().took < 350ms);

@@ -146,6 +146,29 @@ TEST_CASE("what is wrong with the choice is the first error of prepare()", "[str
     }
 }
 
+TEST_CASE("a setting for a plugin that is not in use costs no slot", "[strategies]") {
+    auto choice = awkward("health", "good");
+    choice.restart = "awkward";
+    choice.settings["health_httb"]["path"] = "/";
+    Bed bed(choice);
+    SECTION("who prepares is told") {
+        const auto status = bed.prepare();
+        REQUIRE_FALSE(status);
+        CHECK_THAT(status.error().text, Catch::StartsWith("health_httb.path: "));
+        CHECK(bed.reports().empty());
+    }
+    SECTION("who does not is told by a report") {
+        (void)bed.decide();
+        const auto reports = bed.reports();
+        REQUIRE(reports.size() == 1);
+        CHECK(reports[0].plugin == "health_httb");
+        CHECK_THAT(reports[0].cause, Catch::EndsWith("; the setting has no effect"));
+    }
+    CHECK(bed.probe(10'000ms).value.verdict == Verdict::kHealthy);
+    CHECK(bed.decide().value.delay == 123ms);
+    CHECK(bed.names()["health"] == "awkward 2.1.0");
+}
+
 TEST_CASE("a plugin that cannot be loaded lazily is reported and the fallback answers",
           "[strategies]") {
     Bed bed(awkward("restart", "create_refuse"));
