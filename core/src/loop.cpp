@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <thread>
@@ -21,6 +22,8 @@ namespace {
 
 constexpr Duration kGridFrom = std::chrono::seconds(1);
 constexpr Duration kGrid = std::chrono::milliseconds(20);
+// A plugin's "never" may be any number; beyond this the arithmetic of timers would overflow.
+constexpr TimePoint kFarthest{std::chrono::hours(24 * 365 * 100)};
 
 // One watched descriptor. Asio reports readiness once per wait, so each report asks again.
 struct Watched : std::enable_shared_from_this<Watched> {
@@ -116,6 +119,7 @@ void Loop::post(Task task) {
 }
 
 TimerId Loop::arm(TimePoint at, Task task) {
+    at = std::clamp(at, TimePoint{}, kFarthest);
     if (at - now() >= kGridFrom) {
         const auto since = at.time_since_epoch();
         at = TimePoint((since + kGrid - Duration(1)) / kGrid * kGrid);

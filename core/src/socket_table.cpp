@@ -17,10 +17,12 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <limits>
 #include <memory>
 #include <string_view>
 
 #include "steward/core/unique_fd.hpp"
+#include "steward/sdk/proc_tree.hpp"
 
 namespace steward::core {
 namespace {
@@ -243,22 +245,6 @@ std::string process_name(std::int32_t pid) {
     return name;
 }
 
-// A child belongs to the thread that made it, so every thread is asked.
-void add_children(std::int32_t pid, std::vector<std::int32_t>& out) {
-    const std::string folder = "/proc/" + std::to_string(pid) + "/task";
-    const Dir dir(opendir(folder.c_str()));
-    if (!dir) {
-        return;
-    }
-    while (const dirent* entry = readdir(dir.get())) {
-        std::ifstream file(folder + "/" + entry->d_name + "/children");
-        std::int32_t child = 0;
-        while (file >> child) {
-            out.push_back(child);
-        }
-    }
-}
-
 }  // namespace
 
 // ---- Address
@@ -420,17 +406,13 @@ std::optional<SocketOwner> find_owner(const std::set<std::uint64_t>& inodes, std
 
 std::set<std::uint64_t> held_below(std::int32_t ancestor, const std::set<std::uint64_t>& inodes) {
     std::set<std::uint64_t> found;
-    if (ancestor <= 0) {
+    if (ancestor <= 0 || inodes.empty()) {
         return found;
     }
-    std::vector<std::int32_t> processes;
-    std::set<std::int32_t> seen;
-    add_children(ancestor, processes);
-    // The list grows while it is walked.
-    for (std::size_t i = 0; i < processes.size() && found.size() < inodes.size(); ++i) {
-        const std::int32_t pid = processes[i];
-        if (!seen.insert(pid).second) {
-            continue;
+    for (const auto pid :
+         sdk::descendants("/proc", ancestor, std::numeric_limits<std::size_t>::max())) {
+        if (found.size() == inodes.size()) {
+            break;
         }
         for_each_socket(pid, [&](std::uint64_t inode) {
             if (inodes.count(inode) != 0) {
@@ -438,7 +420,6 @@ std::set<std::uint64_t> held_below(std::int32_t ancestor, const std::set<std::ui
             }
             return true;
         });
-        add_children(pid, processes);
     }
     return found;
 }

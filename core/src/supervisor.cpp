@@ -86,6 +86,10 @@ void Supervisor::prepare_plugins(std::function<void(Status)> done) {
         Status first = Nothing{};
         std::function<void(Status)> done;
     };
+    if (entries_.empty()) {
+        loop_.post([done = std::move(done)] { done(Nothing{}); });
+        return;
+    }
     const auto progress =
         std::make_shared<Progress>(Progress{entries_.size(), Nothing{}, std::move(done)});
     for (const auto& entry : entries_) {
@@ -102,13 +106,13 @@ void Supervisor::prepare_plugins(std::function<void(Status)> done) {
 
 void Supervisor::exit(const std::string& reason, bool at_once,
                       std::function<void(std::string)> finished) {
-    if (!finished) {
+    if (std::exchange(exit_asked_, true)) {
         for (const auto& entry : entries_) {
             entry->service->exit(reason, at_once);
         }
         return;
     }
-    finished_ = std::move(finished);
+    finished_ = finished ? std::move(finished) : [](const std::string&) {};
     unfinished_ = entries_.size();
     if (unfinished_ == 0) {
         loop_.post([this] { std::exchange(finished_, nullptr)({}); });

@@ -44,7 +44,7 @@ class Supervisor {
     EventLog& events() { return events_; }
 
     // Ends all services; `finished` comes once, with what is left of their trees (empty: nothing).
-    // Again: only adds `at_once`.
+    // Again: only adds `at_once`; its `finished` is not called.
     void exit(const std::string& reason, bool at_once,
               std::function<void(std::string left)> finished = {});
 
@@ -64,6 +64,7 @@ class Supervisor {
     std::string left_;
     std::function<void(std::string)> finished_;
     bool cache_saved_ = false;
+    bool exit_asked_ = false;
 };
 
 }  // namespace steward::core
