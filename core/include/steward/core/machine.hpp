@@ -2,7 +2,6 @@
 // randomness inside; the time comes in with the input. The Service (service.hpp) carries out the
 // actions and turns the world into inputs; unit tests and the simulation call step() directly.
 //
-// clang-format off
 // States
 //   stopped        nothing runs and nothing is planned. Cause: never started, a requested stop, or
 //                  the policy's STAY_DOWN
@@ -59,7 +58,6 @@
 //      or a question open (which the asked side answers in bounded time), or, in running, a probe, a
 //      timer or the process itself to wait for.
 //   5. Every transition carries a cause.
-// clang-format on
 #pragma once
 #include <cstdint>
 #include <optional>
