@@ -1,13 +1,16 @@
 #include "event_writer.hpp"
 
+#include <unistd.h>
+
 #include <atomic>
+#include <chrono>
 #include <vector>
 
 #include <fmt/format.h>
 #include <spdlog/logger.h>
 #include <spdlog/sinks/rotating_file_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
 
+#include "console.hpp"
 #include "status_json.hpp"
 #include "steward/mcp/json.hpp"
 
@@ -17,6 +20,8 @@ namespace {
 constexpr std::size_t kFileBytes = 10 * 1024 * 1024;
 constexpr std::size_t kFiles = 3;
 constexpr std::size_t kMaxEarly = 1000;
+// How long the last lines may take to reach stderr.
+constexpr auto kConsoleTime = std::chrono::milliseconds(40);
 
 std::string field_text(const core::FieldValue& value) {
     return std::visit(
@@ -52,9 +57,7 @@ core::WallTime wall_now() {
 
 struct EventWriter::Impl {
     explicit Impl(core::Scheduler& loop, core::Severity severity)
-        : log_loop(loop), console(severity) {
-        err.set_pattern("%v");
-    }
+        : log_loop(loop), console(severity), err(STDERR_FILENO, "err") {}
 
     void put(const std::string& json, const std::string& text);
     void put_file(const std::string& json);
@@ -63,8 +66,8 @@ struct EventWriter::Impl {
     const core::Severity console;
     std::atomic<std::size_t> waiting{0};
     std::atomic<std::size_t> dropped{0};
+    Console err;
     // The log thread alone.
-    spdlog::sinks::stderr_sink_st err;
     std::shared_ptr<spdlog::sinks::rotating_file_sink_st> file;
     std::vector<std::string> early;
 };
@@ -91,14 +94,8 @@ void EventWriter::Impl::put(const std::string& json, const std::string& text) {
                              iso_time(wall_now()), lost));
     }
     put_file(json);
-    if (text.empty()) {
-        return;
-    }
-    try {
-        err.log(spdlog::details::log_msg({}, spdlog::level::info, text));
-        err.flush();
-    } catch (const std::exception&) {
-        return;  // Nobody reads stderr.
+    if (!text.empty()) {
+        err.line(text);
     }
 }
 
@@ -161,7 +158,7 @@ void EventWriter::flush() {
     if (impl_->file) {
         impl_->file->flush();
     }
-    impl_->err.flush();
+    impl_->err.flush(std::chrono::steady_clock::now() + kConsoleTime);
 }
 
 }  // namespace steward::host

@@ -2,8 +2,9 @@
 // terminal or the AI tool's log.
 //
 // The one user of spdlog. write() and line() may be called on any thread and never wait: the
-// writing is done on the log thread, at most kMaxWaiting entries behind; what is beyond is dropped
-// and counted. Before open() the entries are kept in memory.
+// file is written on the log thread, at most kMaxWaiting entries behind; what is beyond is dropped
+// and counted. Before open() the entries are kept in memory. stderr has a thread of its own
+// (console.hpp), for which the log thread does not wait either.
 #pragma once
 #include <memory>
 #include <string>
@@ -30,8 +31,8 @@ class EventWriter {
     // A line that is no event (a plugin's, the protocol's): to the log file, and to stderr from
     // `console` on.
     void line(core::Severity severity, const std::string& source, const std::string& text);
-    // Everything given so far is written, on the log thread, when the returned call comes back. Log
-    // thread.
+    // Everything given so far is in the file when it comes back, and on stderr if that is read
+    // within 40 ms. Log thread.
     void flush();
 
   private:

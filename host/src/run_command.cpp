@@ -11,6 +11,7 @@
 #include <fmt/core.h>
 
 #include "commands.hpp"
+#include "console.hpp"
 #include "service_config.hpp"
 #include "session.hpp"
 #include "steward/core/spawn.hpp"
@@ -68,7 +69,8 @@ void open_browser(Session& session, const std::string& url) {
 // Says once where the app is.
 class Announcer {
   public:
-    Announcer(Session& session, bool open) : session_(session), open_(open) {}
+    Announcer(Session& session, std::shared_ptr<Console> screen, bool open)
+        : session_(session), screen_(std::move(screen)), open_(open) {}
 
     // The loop's thread, after each change.
     void look() {
@@ -78,22 +80,22 @@ class Announcer {
         }
         said_ = true;
         const auto status = session_.service().status();
-        if (status.url.empty()) {
-            fmt::print("{} runs, pid {}\n", status.service, status.pid);
-        } else {
-            fmt::print("{} is ready: {}\n",
-                       status.service == defaults::kServiceName ? "PromptBin" : status.service,
-                       status.url);
-        }
+        std::string text =
+            status.url.empty()
+                // It may have ended since: nobody can ask a program without a port.
+                ? fmt::format("{} started, pid {}\n", status.service, status.pid)
+                : fmt::format(
+                      "{} is ready: {}\n",
+                      status.service == defaults::kServiceName ? "PromptBin" : status.service,
+                      status.url);
         if (status.service == defaults::kServiceName) {
-            fmt::print(
+            text += fmt::format(
                 "\nTo connect an AI tool (it starts a server of its own; see `{0} connect`), put "
                 "this into its\n"
                 "configuration:\n\n{1}\n",
                 find_paths().program, connect_snippet("claude", find_paths()));
         }
-        fmt::print("Ctrl-C stops it.\n");
-        std::fflush(stdout);
+        screen_->line(text + "Ctrl-C stops it.");
         if (open_ && !status.url.empty()) {
             open_browser(session_, status.url);
         }
@@ -101,6 +103,7 @@ class Announcer {
 
   private:
     Session& session_;
+    const std::shared_ptr<Console> screen_;
     const bool open_;
     bool said_ = false;
 };
@@ -112,7 +115,8 @@ int run_command(const Options& options) {
         fmt::print(stderr, "steward: {}\n", wrong.error().text);
         return 2;
     }
-    Session session({options, core::Severity::kInfo, /*watch_parent=*/false});
+    const auto screen = std::make_shared<Console>(STDOUT_FILENO, "out");
+    Session session({options, core::Severity::kInfo, /*watch_parent=*/false, screen});
     if (options.strategies_given) {
         if (const auto wrong = session.prepare_plugins(); !wrong.empty()) {
             fmt::print(stderr, "steward: {}\n", wrong);
@@ -120,7 +124,7 @@ int run_command(const Options& options) {
             _exit(2);
         }
     }
-    const auto announcer = std::make_shared<Announcer>(session, options.open_browser);
+    const auto announcer = std::make_shared<Announcer>(session, screen, options.open_browser);
     session.on_change([announcer] { announcer->look(); });
     session.post([&session] { session.start_for_client("steward run"); });
     return session.wait();

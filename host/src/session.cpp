@@ -31,6 +31,8 @@ namespace {
 
 // How long the last lines may take to be written once the tree is empty.
 constexpr core::Duration kFlushTime = std::chrono::milliseconds(60);
+// Of it, how long stdout may hold them up.
+constexpr auto kScreenTime = std::chrono::milliseconds(40);
 // How long the first start waits for the state folder; a disk that hangs does not keep the app
 // down.
 constexpr core::Duration kFolderTime = std::chrono::seconds(1);
@@ -205,6 +207,9 @@ void Session::Impl::finished(const std::string& left) {
     const auto files = [this, after_files] {
         log_loop.post([this, after_files] {
             writer.flush();
+            if (setup.screen) {
+                setup.screen->flush(std::chrono::steady_clock::now() + kScreenTime);
+            }
             after_files();
         });
     };

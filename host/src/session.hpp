@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "console.hpp"
 #include "options.hpp"
 #include "steward/core/event.hpp"
 #include "steward/core/supervisor.hpp"
@@ -22,6 +23,8 @@ class Session {
         core::Severity console =
             core::Severity::kWarning;  // from which severity on events go to stderr
         bool watch_parent = false;     // the death of the parent ends the session
+        // What is written for people beside the log; it is flushed with it at the end. May be null.
+        std::shared_ptr<Console> screen = nullptr;
     };
 
     // Starts the threads; no process, no file, no socket. Signals must be blocked already

@@ -88,6 +88,17 @@ int remaining_ms(Clock::time_point end) {
     }
 }
 
+// Fills a pipe to its last byte.
+void fill(int fd) {
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    const std::string bytes(4096, '.');
+    while (write(fd, bytes.data(), bytes.size()) > 0) {
+    }
+    while (write(fd, "\n", 1) > 0) {
+    }
+    fcntl(fd, F_SETFL, 0);
+}
+
 std::vector<char*> pointers(const std::vector<std::string>& texts) {
     std::vector<char*> out;
     for (const auto& text : texts) {
@@ -113,7 +124,7 @@ struct StewardProcess::Pipes {
 StewardProcess::StewardProcess(const Sandbox& sandbox, StewardStart start) : sandbox_(sandbox) {
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     signal(SIGPIPE, SIG_IGN);
-    std::vector<std::string> argv{steward_program()};
+    std::vector<std::string> argv{start.program.empty() ? steward_program() : start.program};
     if (!start.command.empty()) {
         argv.push_back(start.command);
     }
@@ -140,6 +151,10 @@ void StewardProcess::spawn(const StewardStart& start, const std::vector<std::str
     const auto variables = pointers(env);
     const Pipes pipes;
     const int fds[3] = {pipes.in[0], pipes.out[1], pipes.err[1]};
+    unread_ = start.unread;
+    for (const int number : unread_) {
+        fill(fds[number]);
+    }
     int tell[2] = {-1, -1};
     if (start.own_parent && pipe2(tell, O_CLOEXEC) != 0) {
         throw std::runtime_error("pipe2 failed");
@@ -260,10 +275,18 @@ void StewardProcess::split_lines() {
 }
 
 void StewardProcess::pump(Milliseconds limit) {
-    pollfd fds[3] = {{out_, POLLIN, 0}, {err_, POLLIN, 0}, {reaped_ ? -1 : pidfd_, POLLIN, 0}};
+    const bool read_out = unread_.count(1) == 0;
+    const bool read_err = unread_.count(2) == 0;
+    pollfd fds[3] = {{read_out ? out_ : -1, POLLIN, 0},
+                     {read_err ? err_ : -1, POLLIN, 0},
+                     {reaped_ ? -1 : pidfd_, POLLIN, 0}};
     poll(fds, 3, static_cast<int>(limit.count()));
-    read_some(out_, partial_);
-    read_some(err_, errors_);
+    if (read_out) {
+        read_some(out_, partial_);
+    }
+    if (read_err) {
+        read_some(err_, errors_);
+    }
     split_lines();
 }
 

@@ -106,6 +106,7 @@ class Sandbox {
 };
 
 struct StewardStart {
+    std::string program{};            // "" = the one that was built
     std::string command = "mcp";      // "" = plain `steward`
     std::vector<std::string> args{};  // its options
     std::vector<std::string> app{};   // behind "--"; empty = the Flask app
@@ -115,6 +116,7 @@ struct StewardStart {
     std::vector<int> closed{};        // of 0, 1, 2: closed at its start
     std::vector<std::pair<int, int>>
         descriptors{};         // (the test's, its number in steward): inherited
+    std::set<int> unread{};    // of 1, 2: its pipe is full from the start, and nobody reads it
     bool own_parent = false;   // started by a process in between, which kill_parent() ends
     bool own_session = false;  // setsid before exec
     bool blocked_signals =
@@ -149,6 +151,8 @@ class StewardProcess {
     [[nodiscard]] int duplicate_stdin() const;
     // Reads what there is; returns at once when there is nothing and `limit` is 0.
     void pump(Milliseconds limit = Milliseconds(0));
+    // From now on `fd` (1 or 2), which was started as `unread`, is read.
+    void read_again(int fd) { unread_.erase(fd); }
     [[nodiscard]] const std::vector<std::string>& lines() const {
         return lines_;
     }  // complete ones of its stdout
@@ -203,6 +207,7 @@ class StewardProcess {
     int in_ = -1;
     int out_ = -1;
     int err_ = -1;
+    std::set<int> unread_;
     bool reaped_ = false;
     bool modern_ = false;
     int next_id_ = 1;

@@ -138,7 +138,7 @@ void StdioWriter::run(const std::shared_ptr<State>& state) {
     sigemptyset(&signals);
     sigaddset(&signals, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-    pthread_setname_np(pthread_self(), "out");
+    pthread_setname_np(pthread_self(), state->options.thread_name);
     std::string chunk;
     std::unique_lock<std::mutex> lock(state->mutex);
     while (!state->stopping && !state->failed) {
@@ -190,6 +190,10 @@ bool StdioWriter::enqueue(std::string_view line, LineKind kind) {
     }
     if (kind == LineKind::kNotification && (state.congested || after > state.options.high_water)) {
         ++state.dropped_notifications;
+        // The next ones go the same way, however short, until on_drained: one gap, not many.
+        if (state.queued >= state.options.low_water) {
+            state.set_congested(true);
+        }
         return false;
     }
     if (after > state.options.hard_limit) {

@@ -86,6 +86,27 @@ TEST_CASE(
     CHECK(fetch(port, "/").trouble == "refused");
 }
 
+TEST_CASE("a terminal that takes no more holds up neither the app nor the end") {
+    StewardStart start;
+    start.unread = GENERATE(std::set<int>{1}, std::set<int>{2}, std::set<int>{1, 2});
+    const auto app = test_app({"--stdout-bytes", "2000000"});
+    Bed bed(quick_restarts(), app, start);
+    const Json first = bed.wait_healthy();
+    REQUIRE(::kill(static_cast<pid_t>(number_at(first, "pid")), SIGKILL) == 0);
+    bed.wait_healthy(2);
+    const auto asked = Clock::now();
+    bed.steward().kill(SIGTERM);
+    CHECK(bed.steward().wait_exit(Milliseconds(5000)).code == 0);
+    CHECK(Clock::now() - asked < std::chrono::seconds(1));
+    CHECK(bed.nothing_left(Milliseconds(100)));
+}
+
+TEST_CASE("of a program without a port nothing is said but that it was started") {
+    Bed bed(Arguments{"--health", "none"}, Arguments{"/bin/sh", "-c", "exec sleep 1000"});
+    const auto lines = screen(bed.steward());
+    CHECK(lines.front() == "sh started, pid " + text_at(bed.status(), "pid"));
+}
+
 TEST_CASE("a second Ctrl-C ends it at once, whatever the app does") {
     Bed bed(Arguments{"--exit-timeout", "60s"}, test_app({"--ignore-term"}), in_own_session());
     bed.wait_healthy();

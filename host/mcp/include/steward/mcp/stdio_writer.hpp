@@ -1,5 +1,5 @@
-// Writes lines to a descriptor from a thread of its own ("out"), so that no other thread ever waits
-// for a client that does not read.
+// Writes lines to a descriptor from a thread of its own, so that no other thread ever waits for
+// somebody who does not read.
 //
 // Bounds: from `high_water` queued bytes on it is congested: notifications are dropped, answers are
 // kept, and the owner of stdin is expected to stop reading (StdioTransport does), so that the
@@ -23,6 +23,7 @@ namespace steward::mcp {
 class StdioWriter {
   public:
     struct Options {
+        const char* thread_name = "out";  // at most 15 bytes; has to last
         std::size_t high_water = 4U * 1024 * 1024;
         std::size_t low_water = 1U * 1024 * 1024;
         std::size_t hard_limit = 64U * 1024 * 1024;
