@@ -25,6 +25,9 @@ using Clock = mcp::StdioTransport::Clock;
 
 // How long the last answers may take to reach the client at the end.
 constexpr auto kLastAnswers = std::chrono::milliseconds(30);
+// From how many unanswered calls on nothing more is read. The rest of the way to max_calls is for a
+// batch, and for what a client that hangs up has left in its pipe.
+constexpr std::size_t kManyCalls = mcp::Options::kMaxCalls / 2;
 
 // Tool arguments are checked against the very schema that tools/list shows, compiled once.
 mcp::Validator make_validator() {
@@ -48,7 +51,7 @@ mcp::Validator make_validator() {
 // callbacks excepted.
 class McpServer {
   public:
-    McpServer(Session& session, core::UniqueFd out);
+    McpServer(Session& session, const std::string& service, core::UniqueFd out);
     void run();
     void stop() { transport_.stop(); }
 
@@ -69,16 +72,16 @@ class McpServer {
     bool started_ = false;
 };
 
-McpServer::McpServer(Session& session, core::UniqueFd out)
+McpServer::McpServer(Session& session, const std::string& service, core::UniqueFd out)
     : session_(session),
       out_(out.release()),
       transport_(transport_options()),
       writer_(out_, writer_options()),
       server_(
-          server_info(), server_options(),
+          server_info(service), server_options(),
           [this](std::string line, mcp::LineKind kind) { writer_.enqueue(line, kind); },
           make_validator(), hooks()) {
-    register_tools(server_, session_,
+    register_tools(server_, session_, service,
                    [this](std::function<void()> task) { transport_.post(std::move(task)); });
     // A client that says nothing at all has started this server to have the app.
     silence_ = transport_.arm(Clock::now() + defaults::kSilentStart, [this] {
@@ -102,6 +105,7 @@ mcp::StdioTransport::Options McpServer::transport_options() {
     mcp::StdioTransport::Options options;
     options.input = STDIN_FILENO;
     options.output = out_;
+    options.on_bytes = [this] { heard_something(); };
     options.on_line = [this](std::string_view line) { server_.receive(line); };
     options.on_oversize = [this](std::size_t limit) { server_.receive_oversize(limit); };
     options.on_eof = [this] {
@@ -109,7 +113,9 @@ mcp::StdioTransport::Options McpServer::transport_options() {
         session_.end("stdin was closed");
     };
     options.on_output_closed = [this] { session_.end("stdout was closed"); };
-    options.paused = [this] { return writer_.congested(); };
+    // More calls than the server would take wait in the client's pipe. Their answers are tasks of
+    // this transport, so it looks again after each of them.
+    options.paused = [this] { return writer_.congested() || server_.pending() >= kManyCalls; };
     options.on_trouble = [this](std::string_view what) {
         session_.log(core::Severity::kInfo, "mcp", std::string(what));
     };
@@ -131,12 +137,11 @@ mcp::Options McpServer::server_options() {
 
 mcp::Hooks McpServer::hooks() {
     mcp::Hooks hooks;
-    hooks.on_message = [this] { heard_something(); };
     hooks.on_legacy_initialize = [this](const mcp::Client& client) {
-        client_is_there("the client " + client.name + " connected");
+        client_is_there(the_client(client) + " connected");
     };
     hooks.on_modern_request = [this](const mcp::Client& client, std::string_view method) {
-        client_is_there(fmt::format("the client {} asked for {}", client.name, method));
+        client_is_there(fmt::format("{} asked for {}", the_client(client), method));
     };
     hooks.on_trouble = [this](std::string_view text) {
         session_.log(core::Severity::kInfo, "mcp", std::string(text));
@@ -175,7 +180,7 @@ int mcp_command(const Options& options, core::UniqueFd out) {
             _exit(2);
         }
     }
-    McpServer server(session, std::move(out));
+    McpServer server(session, service_name(options), std::move(out));
 #ifdef STEWARD_SANITIZED
     std::thread thread([&server] { server.run(); });
     const int code = session.wait();

@@ -114,18 +114,25 @@ struct Bridge {
 // A start, restart or stop: the status once it has settled.
 using Action = void (Session::*)(const std::string&, Session::Settled);
 
+// How the texts speak of the service.
+struct Words {
+    explicit Words(const std::string& service)
+        : title(service == defaults::kServiceName ? "PromptBin" : service),
+          app(service == defaults::kServiceName ? "the PromptBin web app" : "the app " + service) {}
+    std::string title;
+    std::string app;
+};
+
 mcp::Handler acting(const Bridge& bridge, Action action, const std::string& what,
                     bool wants_health) {
     return [bridge, action, what, wants_health](const CallPtr& call) {
-        const std::string who = call->client().name.empty() ? std::string("the client")
-                                                            : mcp::excerpt(call->client().name, 60);
         struct Outcome {
             std::string json;
             bool failed;
             std::string cause;
         };
         bridge.ask<Outcome>(
-            [session = &bridge.session, action, reason = what + " by " + who,
+            [session = &bridge.session, action, reason = what + " by " + the_client(call->client()),
              wants_health](const std::function<void(Outcome)>& tell) {
                 (session->*action)(
                     reason, [session, tell, wants_health](const core::ServiceStatus& status) {
@@ -144,12 +151,12 @@ mcp::Handler acting(const Bridge& bridge, Action action, const std::string& what
     };
 }
 
-void add_status(mcp::Server& server, const Bridge& bridge) {
+void add_status(mcp::Server& server, const Bridge& bridge, const Words& words) {
     mcp::Resource resource;
     resource.uri = kStatusUri;
     resource.name = "flask-status";
-    resource.title = "PromptBin status";
-    resource.description = "State, health, URL and history of the PromptBin web app";
+    resource.title = words.title + " status";
+    resource.description = "State, health, URL and history of " + words.app;
     resource.mime_type = "application/json";
     resource.handler = [bridge](const CallPtr& call) {
         bridge.ask_status([call](const std::string& json) {
@@ -162,10 +169,9 @@ void add_status(mcp::Server& server, const Bridge& bridge) {
 
     mcp::Tool tool;
     tool.name = "flask_status";
-    tool.title = "PromptBin status";
-    tool.description =
-        "Tells whether the PromptBin web app runs and is healthy, its URL, and why it is in its "
-        "state.";
+    tool.title = words.title + " status";
+    tool.description = fmt::format(
+        "Tells whether {} runs and is healthy, its URL, and why it is in its state.", words.app);
     tool.input_schema = no_arguments();
     tool.output_schema = status_schema();
     tool.annotations = {/*read_only=*/true, /*destructive=*/false, /*idempotent=*/true,
@@ -178,12 +184,12 @@ void add_status(mcp::Server& server, const Bridge& bridge) {
 }
 
 // A tool without arguments that acts and returns the status.
-void add_action(mcp::Server& server, const char* name, const char* title, const char* description,
+void add_action(mcp::Server& server, const char* name, std::string title, std::string description,
                 mcp::ToolAnnotations annotations, mcp::Handler handler) {
     mcp::Tool tool;
     tool.name = name;
-    tool.title = title;
-    tool.description = description;
+    tool.title = std::move(title);
+    tool.description = std::move(description);
     tool.input_schema = no_arguments();
     tool.output_schema = status_schema();
     tool.annotations = annotations;
@@ -191,25 +197,26 @@ void add_action(mcp::Server& server, const char* name, const char* title, const 
     server.add_tool(std::move(tool));
 }
 
-void add_actions(mcp::Server& server, const Bridge& bridge) {
+void add_actions(mcp::Server& server, const Bridge& bridge, const Words& words) {
     add_action(
-        server, "flask_start", "Start PromptBin",
-        "Starts the PromptBin web app if it does not run; returns its status once it is healthy, "
-        "or "
-        "with the cause.",
+        server, "flask_start", "Start " + words.title,
+        fmt::format("Starts {} if it does not run; returns its status once it is healthy, or with "
+                    "the cause.",
+                    words.app),
         {/*read_only=*/false, /*destructive=*/false, /*idempotent=*/true, /*open_world=*/false},
         acting(bridge, &Session::start, "start requested", /*wants_health=*/true));
     add_action(
-        server, "flask_stop", "Stop PromptBin",
-        "Stops the PromptBin web app; returns when none of its processes is left. It stays stopped "
-        "until it is started.",
+        server, "flask_stop", "Stop " + words.title,
+        fmt::format("Stops {}; returns when none of its processes is left. It stays stopped until "
+                    "it is started.",
+                    words.app),
         {/*read_only=*/false, /*destructive=*/true, /*idempotent=*/true, /*open_world=*/false},
         acting(bridge, &Session::stop, "stop requested", /*wants_health=*/false));
     add_action(
-        server, "flask_restart", "Restart PromptBin",
-        "Restarts the PromptBin web app on the same port; returns its status once it is healthy, "
-        "or "
-        "with the cause.",
+        server, "flask_restart", "Restart " + words.title,
+        fmt::format("Restarts {} on the same port; returns its status once it is healthy, or with "
+                    "the cause.",
+                    words.app),
         {/*read_only=*/false, /*destructive=*/true, /*idempotent=*/false, /*open_world=*/false},
         acting(bridge, &Session::restart, "restart requested", /*wants_health=*/true));
 }
@@ -235,7 +242,7 @@ std::string logs_json(const std::vector<core::OutputLine>& lines) {
     return json;
 }
 
-void add_logs(mcp::Server& server, const Bridge& bridge) {
+void add_logs(mcp::Server& server, const Bridge& bridge, const Words& words) {
     auto count = property("integer", "How many lines, the newest last");
     count->set("default", kDefaultLogLines);
     count->set("minimum", 1);
@@ -248,9 +255,9 @@ void add_logs(mcp::Server& server, const Bridge& bridge) {
 
     mcp::Tool tool;
     tool.name = "flask_logs";
-    tool.title = "PromptBin output";
-    tool.description =
-        "Returns the last lines that the PromptBin web app wrote to its standard output and error.";
+    tool.title = words.title + " output";
+    tool.description = fmt::format(
+        "Returns the last lines that {} wrote to its standard output and error.", words.app);
     tool.input_schema = object_schema(arguments, {}, /*closed=*/true);
     tool.output_schema = object_schema(result, {"lines", "truncated"}, /*closed=*/false);
     tool.annotations = {/*read_only=*/true, /*destructive=*/false, /*idempotent=*/true,
@@ -272,20 +279,37 @@ void add_logs(mcp::Server& server, const Bridge& bridge) {
 
 }  // namespace
 
-mcp::ServerInfo server_info() {
-    return {"steward", "Steward for PromptBin", std::string(kVersion),
-            "Runs the PromptBin web app (a prompt library) and looks after it. flask_status tells "
-            "its URL and whether it is "
-            "healthy; flask_start, flask_stop and flask_restart control it; flask_logs shows what "
-            "it writes."};
+std::string the_client(const mcp::Client& client) {
+    std::string name = mcp::excerpt(client.name, 60);
+    // A terminal obeys control characters, also those that UTF-8 writes as C2 80 to C2 9F.
+    for (std::size_t i = 0; i < name.size(); ++i) {
+        const auto c = static_cast<unsigned char>(name[i]);
+        const bool second = c >= 0x80 && c < 0xA0 && i > 0 && name[i - 1] == '\xC2';
+        if (second) {
+            name.replace(--i, 2, "?");
+        } else if (c < 0x20 || c == 0x7F) {
+            name[i] = '?';
+        }
+    }
+    return name.empty() ? "the client" : "the client " + name;
 }
 
-void register_tools(mcp::Server& server, Session& session,
+mcp::ServerInfo server_info(const std::string& service) {
+    const Words words(service);
+    return {"steward", "Steward for " + words.title, std::string(kVersion),
+            fmt::format("Runs {}{} and looks after it. flask_status tells its URL and whether it "
+                        "is healthy; flask_start, flask_stop and flask_restart control it; "
+                        "flask_logs shows what it writes.",
+                        words.app, service == defaults::kServiceName ? " (a prompt library)" : "")};
+}
+
+void register_tools(mcp::Server& server, Session& session, const std::string& service,
                     std::function<void(std::function<void()>)> to_mcp) {
     const Bridge bridge{session, std::move(to_mcp)};
-    add_status(server, bridge);
-    add_actions(server, bridge);
-    add_logs(server, bridge);
+    const Words words(service);
+    add_status(server, bridge, words);
+    add_actions(server, bridge, words);
+    add_logs(server, bridge, words);
 }
 
 }  // namespace steward::host

@@ -75,9 +75,14 @@ std::string script_folder(const std::vector<std::string>& command) {
 
 }  // namespace
 
+std::string service_name(const Options& options) {
+    return options.app_command.empty() ? std::string(defaults::kServiceName)
+                                       : fs::path(options.app_command.front()).filename().string();
+}
+
 core::ServiceConfig service_config(const Options& options, const Paths& paths) {
     core::ServiceConfig config;
-    config.name = defaults::kServiceName;
+    config.name = service_name(options);
     config.data_dir = options.data_dir;
     config.address = options.host;
     config.base_port = options.port;
@@ -110,7 +115,6 @@ core::ServiceConfig service_config(const Options& options, const Paths& paths) {
         machine.port_mode = PortMode::kHandOver;
     } else {
         config.argv = options.app_command;
-        config.name = fs::path(options.app_command.front()).filename().string();
         config.watch_folder = script_folder(options.app_command);
         machine.port_mode = uses(config.argv, "{fd}")     ? PortMode::kHandOver
                             : uses(config.argv, "{port}") ? PortMode::kOwnBind

@@ -10,6 +10,9 @@
 
 namespace steward::host {
 
+// What the service is called: "promptbin", or the name of the program behind `--`.
+std::string service_name(const Options& options);
+
 // The service that the options describe: PromptBin, or the command behind `--`. Reads the
 // environment for what is passed on.
 core::ServiceConfig service_config(const Options& options, const Paths& paths);

@@ -18,6 +18,7 @@ struct Silent {
     std::string name;
     bool modern;
     std::string sent;  // a method
+    std::string params = "{}";
 };
 
 bool owns_a_socket(pid_t pid) {
@@ -69,6 +70,35 @@ TEST_CASE("the app starts after 1.5 s when the client says nothing at all", "[mc
     CHECK(ms_since(steward.started()) < 2000);
 }
 
+TEST_CASE("a client that has sent half a line is not silent", "[mcp][start]") {
+    const Sandbox sandbox;
+    StewardProcess steward(sandbox, with_app());
+    steward.send_raw(R"({"jsonrpc":"2.0",)");
+    std::this_thread::sleep_until(steward.started() + kWellAfterSilence);
+    CHECK(children_of(steward.pid()).empty());
+    CHECK_FALSE(std::filesystem::exists(sandbox.state()));
+    steward.send(R"("id":7,"method":"ping"})");
+    CHECK(steward.answer(7)->has("result"));
+}
+
+TEST_CASE("what a client calls itself is shortened and shown without control characters",
+          "[mcp][start]") {
+    struct Row {
+        std::string name;
+        std::string shown;
+    };
+    const auto row = GENERATE(values<Row>(
+        {{"", "the client connected"},
+         {R"(a\nb\u001b[2J\u009bc\u007f)", "the client a?b?[2J?c? connected"},
+         {std::string(5000, 'x'), "the client " + std::string(60, 'x') + "… connected"}}));
+    const Sandbox sandbox;
+    StewardProcess steward(sandbox, with_app());
+    steward.call("initialize",
+                 R"({"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":")" +
+                     row.name + R"(","version":"1"}})");
+    CHECK_THAT(text_at(sandbox.wait_event("service.start"), "cause"), Catch::Contains(row.shown));
+}
+
 TEST_CASE("the app does not start for what is no use of it", "[mcp][start]") {
     const std::vector<Silent> cases{
         {"server/discover", true, "server/discover"},
@@ -76,6 +106,9 @@ TEST_CASE("the app does not start for what is no use of it", "[mcp][start]") {
         {"an unknown modern method", true, "no/such/method"},
         {"a legacy ping", false, "ping"},
         {"a legacy request before initialize", false, "tools/list"},
+        {"an unknown tool", true, "tools/call", R"({"name":"no_such_tool"})"},
+        {"a cursor of somebody else", true, "tools/list", R"({"cursor":"x"})"},
+        {"an unknown resource", true, "resources/read", R"({"uri":"no:such"})"},
     };
     std::vector<std::unique_ptr<Sandbox>> sandboxes;
     std::vector<std::unique_ptr<StewardProcess>> servers;
@@ -84,7 +117,7 @@ TEST_CASE("the app does not start for what is no use of it", "[mcp][start]") {
         servers.push_back(std::make_unique<StewardProcess>(*sandboxes.back(), with_app()));
         auto& steward = *servers.back();
         steward.speak_modern(one.modern);
-        steward.call(one.sent);
+        steward.call(one.sent, one.params);
     }
     std::this_thread::sleep_until(servers.back()->started() + kWellAfterSilence);
     for (std::size_t i = 0; i < cases.size(); ++i) {

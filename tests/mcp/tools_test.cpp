@@ -1,5 +1,6 @@
 // Tools and resources, in both eras, over the real pipe.
 #include <set>
+#include <sstream>
 
 #include "scenes.hpp"
 
@@ -145,7 +146,7 @@ TEST_CASE("flask_stop stops the app for good, and its port answers 503 with the 
     CHECK_FALSE(result->has("isError"));
     CHECK(text_at(result, "structuredContent.state") == "stopped");
     const auto cause = text_at(result, "structuredContent.cause");
-    CHECK(cause.find("stop requested by steward-test") != std::string::npos);
+    CHECK(cause.find("stop requested by the client steward-test") != std::string::npos);
     CHECK(at(result, "structuredContent.pid").isEmpty());
     CHECK(at(result, "structuredContent.uptime").isEmpty());
     CHECK(number_at(result, "structuredContent.port") == server.port());
@@ -371,4 +372,19 @@ TEST_CASE("a stop sent in the same write as what starts the app wins", "[mcp][to
         CHECK((pid == steward.pid() || name.empty() || name == "steward-plugin-"));
     }
     CHECK(text_at(steward.tool("flask_start"), "structuredContent.state") == "running");
+}
+
+TEST_CASE("what clients read names the program that is supervised", "[mcp][tools]") {
+    const Sandbox sandbox;
+    const bool flask = GENERATE(false, true);
+    StewardProcess steward(sandbox, flask ? as_flask_app(sandbox) : with_app());
+    const auto info = steward.initialize();
+    for (const std::string method : {"", "tools/list", "resources/list"}) {
+        const auto answer = method.empty() ? info : steward.call(method);
+        std::ostringstream text;
+        answer->stringify(text);
+        INFO(text.str());
+        CHECK((text.str().find("PromptBin") != std::string::npos) == flask);
+        CHECK((text.str().find("test_app") != std::string::npos) != flask);
+    }
 }

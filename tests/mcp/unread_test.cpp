@@ -1,4 +1,6 @@
-// Nobody reads what the server writes: supervision goes on.
+// Nobody reads what the server writes, or everything is asked at once: supervision goes on.
+#include <thread>
+
 #include "scenes.hpp"
 
 using namespace steward::tests;
@@ -57,4 +59,36 @@ TEST_CASE("a stderr that nobody reads holds up neither the app nor the log", "[m
         }));
     }
     check_end(steward);
+}
+
+TEST_CASE("calls beyond what the server takes at once wait in the pipe", "[mcp][unread]") {
+    const Sandbox sandbox;
+    StewardProcess steward(sandbox, with_app());
+    steward.initialize();
+    steward.wait_state("running");
+    constexpr int kCalls = 12'000;
+    std::string lines;
+    for (int i = 0; i < kCalls; ++i) {
+        lines +=
+            steward.request_text(100'000 + i, "tools/call", R"({"name":"flask_status"})") + "\n";
+    }
+    const auto before = steward.lines().size();
+    // As a client does that reads while it writes.
+    std::thread writer([&] { steward.send_raw(lines); });
+    const bool answered = wait_until([&] {
+        steward.pump();
+        return steward.lines().size() >= before + kCalls;
+    });
+    if (!answered) {
+        steward.kill(SIGKILL);  // or the writer would wait for ever
+    }
+    writer.join();
+    REQUIRE(answered);
+    std::size_t errors = 0;
+    for (const auto& line : steward.lines()) {
+        errors += line.find(R"("error")") != std::string::npos ? 1 : 0;
+    }
+    CHECK(errors == 0);
+    CHECK(steward.lines().size() == before + kCalls);
+    CHECK(steward.call("ping")->has("result"));
 }

@@ -92,9 +92,6 @@ void Engine::receive(std::string_view line) {
         owner_ = std::this_thread::get_id();
     }
     assert(on_owner_thread());
-    if (hooks_.on_message) {
-        hooks_.on_message();
-    }
     if (is_blank(line)) {
         return;
     }
@@ -110,9 +107,6 @@ void Engine::receive(std::string_view line) {
 }
 
 void Engine::receive_oversize(std::size_t limit) {
-    if (hooks_.on_message) {
-        hooks_.on_message();
-    }
     refuse({}, kInvalidRequest,
            "the message is longer than the limit of " + std::to_string(limit) + " bytes", nullptr);
 }
@@ -378,10 +372,13 @@ void Engine::dispatch(const RequestPtr& request) {
             return;
         }
     }
-    if (rules.modern && hooks_.on_modern_request && request->method != "server/discover") {
-        hooks_.on_modern_request(*request->client, request->method);
-    }
     (this->*method->handle)(request);
+}
+
+void Engine::serving(const Request& request) const {
+    if (request.rules->modern && hooks_.on_modern_request) {
+        hooks_.on_modern_request(*request.client, request.method);
+    }
 }
 
 void Engine::receive_notification(const std::string& method, const Poco::Dynamic::Var* params) {

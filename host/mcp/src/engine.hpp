@@ -86,6 +86,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
     [[nodiscard]] bool has_resources() const noexcept { return catalog_.has_resources(); }
     [[nodiscard]] std::string capabilities() const;
     [[nodiscard]] std::string server_info(const Rules& rules) const;
+    // Tells the host of a modern request that nothing about it is refused any more. Not for
+    // server/discover, which is no use of the server yet.
+    void serving(const Request& request) const;
     // Nothing when the list may be given; else the request has been answered with an error.
     [[nodiscard]] bool refuse_cursor(Request& request);
     void run_handler(const RequestPtr& request, const Handler& handler);

@@ -174,6 +174,7 @@ bool Engine::refuse_cursor(Request& request) {
 
 void Engine::on_tools_list(const RequestPtr& request) {
     if (!refuse_cursor(*request)) {
+        serving(*request);
         ResultWriter writer(request->id, *request->rules, 4096);
         catalog_.append_tools(writer.member("tools"), *request->rules);
         finish_result(*request, std::move(writer), options_.list_cache);
@@ -182,6 +183,7 @@ void Engine::on_tools_list(const RequestPtr& request) {
 
 void Engine::on_resources_list(const RequestPtr& request) {
     if (!refuse_cursor(*request)) {
+        serving(*request);
         ResultWriter writer(request->id, *request->rules, 2048);
         catalog_.append_resources(writer.member("resources"), *request->rules);
         finish_result(*request, std::move(writer), options_.list_cache);
@@ -190,6 +192,7 @@ void Engine::on_resources_list(const RequestPtr& request) {
 
 void Engine::on_templates_list(const RequestPtr& request) {
     if (!refuse_cursor(*request)) {
+        serving(*request);
         ResultWriter writer(request->id, *request->rules, 1024);
         catalog_.append_templates(writer.member("resourceTemplates"), *request->rules);
         finish_result(*request, std::move(writer), options_.list_cache);
@@ -217,6 +220,7 @@ void Engine::on_tools_call(const RequestPtr& request) {
         fail(*request, kInvalidParams, "params.arguments must be an object");
         return;
     }
+    serving(*request);
     if (validator_) {
         if (const auto fault = validator_(entry->tool.input_schema, request->arguments)) {
             // Not a protocol error: the model is meant to read it and to call again.
@@ -239,9 +243,11 @@ void Engine::on_resources_read(const RequestPtr& request) {
     request->target = *uri;
     request->arguments = new Poco::JSON::Object;
     if (const Resource* resource = catalog_.find_resource(*uri)) {
+        serving(*request);
         request->read = ReadTarget{resource->mime_type, resource->cache};
         run_handler(request, resource->handler);
     } else if (const ResourceTemplate* matched = catalog_.find_template(*uri, request->variables)) {
+        serving(*request);
         request->read = ReadTarget{matched->mime_type, matched->cache};
         run_handler(request, matched->handler);
     } else {

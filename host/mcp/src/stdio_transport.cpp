@@ -161,6 +161,9 @@ void StdioTransport::read_input() {
     const ssize_t count = ::read(options_.input, chunk_.data(), chunk_.size());
     if (count > 0) {
         reader_.append({chunk_.data(), static_cast<std::size_t>(count)});
+        if (options_.on_bytes) {
+            options_.on_bytes();
+        }
     } else if (count == 0 || (errno != EINTR && errno != EAGAIN)) {
         end_input();
     }

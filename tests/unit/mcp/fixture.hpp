@@ -50,7 +50,6 @@ class Fixture {
   public:
     explicit Fixture(Options options = {}) {
         Hooks hooks;
-        hooks.on_message = [this] { ++messages; };
         hooks.on_legacy_initialize = [this](const Client& client) {
             legacy_client = client;
             lines_at_initialize = lines.size();
@@ -114,7 +113,6 @@ class Fixture {
     std::vector<std::string> modern_requests;
     std::vector<std::string> troubles;
     std::vector<std::shared_ptr<Call>> waiting;  // calls of the tool "wait"
-    std::size_t messages = 0;
     std::size_t lines_at_initialize = 0;
     Client legacy_client;
     std::unique_ptr<Server> server;

@@ -272,3 +272,26 @@ TEST_CASE("what a callback throws is reported and the loop goes on", "[mcp][tran
     CHECK(loop.lines == Lines{"throw", "next"});
     CHECK(troubles == std::vector<std::string>{"task", "line"});
 }
+
+TEST_CASE("bytes are told of before their line is complete", "[mcp][transport]") {
+    Descriptors input;
+    input.write("half a li");
+    StdioTransport::Options options;
+    options.input = input.reader();
+    Lines lines_when_told;
+    int told = 0;
+    Loop* loop_there = nullptr;
+    options.on_bytes = [&] {
+        if (++told == 1) {
+            lines_when_told = loop_there->lines;
+            input.write("ne\n");
+            input.close(1);
+        }
+    };
+    Loop loop(options);
+    loop_there = &loop;
+    loop.run();
+    CHECK(told == 2);
+    CHECK(lines_when_told.empty());
+    CHECK(loop.lines == Lines{"half a line"});
+}

@@ -29,6 +29,8 @@ class StdioTransport {
         int input = 0;
         int output = -1;  // only watched for the loss of its reader; -1: not watched
         std::size_t max_line = LineReader::kDefaultLimit;
+        // Bytes were read, a whole line or not. Optional.
+        std::function<void()> on_bytes;
         std::function<void(std::string_view line)> on_line;
         std::function<void(std::size_t limit)> on_oversize;
         // stdin has ended (or failed); complete lines and an unterminated last one came before.

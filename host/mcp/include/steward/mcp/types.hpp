@@ -137,7 +137,8 @@ struct Options {
     std::size_t max_depth = 512;
     std::size_t max_values = 250'000;
     std::size_t max_id_bytes = 256U * 1024;
-    std::size_t max_calls = 4096;  // calls that wait for their answer; more are refused
+    static constexpr std::size_t kMaxCalls = 4096;
+    std::size_t max_calls = kMaxCalls;  // calls that wait for their answer; more are refused
     std::size_t max_batch = 1000;
     CachePolicy list_cache{std::chrono::seconds(5), CacheScope::kPrivate};
     // Runs a task on the mcp thread, from any thread. With it a Call may be dropped anywhere.
@@ -147,11 +148,10 @@ struct Options {
 // What the host is told. All are optional and run on the mcp thread, within receive(). They must
 // not throw.
 struct Hooks {
-    // Anything at all was received: a line of whatever kind, before it is looked at.
-    std::function<void()> on_message;
     // `initialize` was answered (the answer is in the sink already).
     std::function<void(const Client&)> on_legacy_initialize;
-    // A modern request other than server/discover is about to be served.
+    // A modern request other than server/discover is about to be served: nothing about it was
+    // refused (arguments that break a tool's schema give a result, so they are served).
     std::function<void(const Client&, std::string_view method)> on_modern_request;
     // One short line for the log about input that was refused, or a handler that failed.
     std::function<void(std::string_view text)> on_trouble;
