@@ -88,7 +88,7 @@ int main(int argc, char* argv[]) {
             return parsed.exit_code;
         }
         const auto command = parsed.options->command;
-        if (command == Command::kMcp || command == Command::kRun || command == Command::kCheck) {
+        if (command == Command::kMcp || command == Command::kRun) {
             steward::host::Session::block_signals();
         }
         return run(*parsed.options);

@@ -145,7 +145,7 @@ core::StrategyChoice strategy_choice(const Options& options) {
     return choice;
 }
 
-core::Status check_options(const Options& options) {
+core::Status check_address(const Options& options) {
     in_addr v4{};
     in6_addr v6{};
     if (inet_pton(AF_INET, options.host.c_str(), &v4) != 1 &&
@@ -153,15 +153,25 @@ core::Status check_options(const Options& options) {
         return core::Error{fmt::format(
             "--host: must be a literal address such as 127.0.0.1 or ::1 (got {})", options.host)};
     }
-    const bool needs_data = options.app_command.empty() || uses(options.app_command, "{data_dir}");
-    if (needs_data) {
-        if (const auto why = why_not_writable(options.data_dir); !why.empty()) {
-            return core::Error{fmt::format(
-                "--data-dir: {} cannot be written: {}; give another folder or change its rights",
-                options.data_dir, why)};
-        }
+    return core::Nothing{};
+}
+
+bool needs_data_dir(const Options& options) {
+    return options.app_command.empty() || uses(options.app_command, "{data_dir}");
+}
+
+core::Status check_data_dir(const Options& options) {
+    if (const auto why = why_not_writable(options.data_dir); !why.empty()) {
+        return core::Error{fmt::format(
+            "--data-dir: {} cannot be written: {}; give another folder or change its rights",
+            options.data_dir, why)};
     }
     return core::Nothing{};
+}
+
+core::Status check_options(const Options& options) {
+    auto status = check_address(options);
+    return status && needs_data_dir(options) ? check_data_dir(options) : status;
 }
 
 }  // namespace steward::host

@@ -23,4 +23,9 @@ core::StrategyChoice strategy_choice(const Options& options);
 // directory. Plugins are the supervisor's to check.
 core::Status check_options(const Options& options);
 
+// Its parts. Whether the command uses the data directory; one that it does not use may be anywhere.
+core::Status check_address(const Options& options);
+bool needs_data_dir(const Options& options);
+core::Status check_data_dir(const Options& options);
+
 }  // namespace steward::host

@@ -37,15 +37,6 @@ constexpr auto kScreenTime = std::chrono::milliseconds(40);
 // down.
 constexpr core::Duration kFolderTime = std::chrono::seconds(1);
 
-sigset_t ending_signals() {
-    sigset_t set;
-    sigemptyset(&set);
-    for (const int number : {SIGTERM, SIGHUP, SIGINT}) {
-        sigaddset(&set, number);
-    }
-    return set;
-}
-
 std::thread run_loop(core::Loop& loop, const char* name) {
     return std::thread([&loop, name] {
         pthread_setname_np(pthread_self(), name);
@@ -156,7 +147,7 @@ Session::Impl::Impl(Setup s)
 // ---- what ends a session
 
 void Session::Impl::watch_signals() {
-    const sigset_t set = ending_signals();
+    const sigset_t set = Session::ending_signals();
     signals.reset(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
     loop.watch(signals.get(), core::Interest::kRead, [this](bool, bool) {
         signalfd_siginfo info{};
@@ -422,6 +413,15 @@ int Session::wait() {
     std::unique_lock lock(impl_->mutex);
     impl_->condition.wait(lock, [this] { return impl_->over; });
     return 0;
+}
+
+sigset_t Session::ending_signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int number : {SIGTERM, SIGHUP, SIGINT}) {
+        sigaddset(&set, number);
+    }
+    return set;
 }
 
 void Session::block_signals() {

@@ -5,6 +5,7 @@
 // Threads: `loop` (everything of the core) and `log` (files) are started here; the caller's own
 // thread is the third. Functions say which thread may call them; "any" means any.
 #pragma once
+#include <csignal>
 #include <functional>
 #include <memory>
 #include <string>
@@ -28,7 +29,7 @@ class Session {
     };
 
     // Starts the threads; no process, no file, no socket. Signals must be blocked already
-    // (block_signals()).
+    // (block_signals()), or they end the process as they always do.
     explicit Session(Setup setup);
     ~Session();
     Session(const Session&) = delete;
@@ -76,6 +77,8 @@ class Session {
     // more.
     void halt();
 
+    // SIGTERM, SIGHUP and SIGINT.
+    static sigset_t ending_signals();
     // Blocks the signals that end a session in this thread and those that it starts. Main thread,
     // first thing.
     static void block_signals();

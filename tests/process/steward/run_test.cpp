@@ -256,6 +256,64 @@ TEST_CASE("steward check says 0 where a start would work, also next to a running
     CHECK_THAT(output.out, Catch::Contains("can be executed") && Catch::Contains("is free"));
 }
 
+TEST_CASE("steward check tells only of what it has tried") {
+    Sandbox sandbox;
+    // The command does not use the folder.
+    const auto unused = run_steward(sandbox, {"check", "--data-dir", "/proc/nonexistent", "--port",
+                                              std::to_string(free_port()), "--", "/bin/true"});
+    INFO(unused.out);
+    CHECK(unused.code == 0);
+    CHECK(unused.out.find("/proc/nonexistent") == std::string::npos);
+
+    const auto host = run_steward(
+        sandbox,
+        Arguments{"check", "--host", "foo", "--data-dir", sandbox.data_dir(), "--"} + test_app());
+    INFO(host.out);
+    CHECK(host.code == 2);
+    CHECK_THAT(host.out, Catch::Contains("wrong  --host: must be a literal address"));
+    CHECK(host.out.find("free") == std::string::npos);
+
+    const auto flask =
+        run_steward(sandbox, {"check", "--host", "foo", "--data-dir", sandbox.data_dir()});
+    CHECK_THAT(flask.out, Catch::Contains("ok     " + sandbox.data_dir() + " can be written"));
+
+    const auto folder = run_steward(sandbox, {"check", "--", sandbox.path()});
+    CHECK(folder.code == 2);
+    CHECK_THAT(folder.out, Catch::Contains(sandbox.path() + ": cannot be executed"));
+}
+
+TEST_CASE("a signal ends steward check while an interpreter does not answer") {
+    Sandbox sandbox;
+    StewardStart start;
+    start.command = "check";
+    start.blocked_signals = GENERATE(false, true);
+    start.args = {"--python", sandbox.write("interpreter", "#!/bin/sh\nsleep 1000 & wait\n",
+                                            /*executable=*/true)};
+    StewardProcess steward(sandbox, start);
+    REQUIRE(wait_until([&] { return sandbox.processes().size() >= 3; }));
+    const auto asked = Clock::now();
+    const int signal = GENERATE(SIGTERM, SIGINT, SIGHUP);
+    steward.kill(signal);
+    const auto end = steward.wait_exit();
+    CHECK(end.signal == signal);
+    CHECK(end.at - asked < std::chrono::seconds(1));
+    CHECK(wait_until([&] { return steward.left().empty(); }, Milliseconds(1000)));
+}
+
+TEST_CASE("steward check does not wait for an interpreter for ever") {
+    Sandbox sandbox;
+    const auto python = sandbox.write("interpreter", "#!/bin/sh\ntrap '' TERM\nsleep 1000 & wait\n",
+                                      /*executable=*/true);
+    const auto output = run_program(sandbox,
+                                    {steward_program(), "check", "--python", python, "--data-dir",
+                                     sandbox.data_dir(), "--port", std::to_string(free_port())},
+                                    {}, Milliseconds(20'000));
+    INFO(output.out << output.err);
+    CHECK(output.code == 2);
+    CHECK_THAT(output.out, Catch::Contains("does not end within 10 s and was killed"));
+    CHECK(wait_until([&] { return sandbox.processes().empty(); }, Milliseconds(1000)));
+}
+
 TEST_CASE("steward check says 2 and what to do where a start would fail, and changes nothing") {
     Sandbox sandbox;
     const auto port = free_port();
