@@ -63,7 +63,8 @@ struct Session::Impl {
     void watch_signals();
     void watch_parent();
     void ensure_folder(std::function<void()> then);
-    void folder_ready(core::Result<StateFolder> made);
+    void folder_made(core::Result<StateFolder> made, const std::string& trouble);
+    void go_on();
     void begin_end(const std::string& reason, bool at_once);
     void finished(const std::string& left);
     void leave();
@@ -237,8 +238,12 @@ void Session::Impl::ensure_folder(std::function<void()> then) {
         return;
     }
     loop.arm(loop.now() + kFolderTime, [this] {
-        folder_ready(
-            core::Error{"the state folder " + StateFolder::base_folder() + " does not answer"});
+        if (!folder_done) {
+            writer.line(core::Severity::kWarning, "session",
+                        "the state folder " + StateFolder::base_folder() +
+                            " does not answer; until it does there is no log file");
+            go_on();
+        }
     });
     log_loop.post([this] {
         auto made = std::make_shared<core::Result<StateFolder>>(
@@ -247,31 +252,38 @@ void Session::Impl::ensure_folder(std::function<void()> then) {
         if (*made) {
             trouble = writer.open((*made)->path());
         }
-        loop.post([this, made, trouble] {
-            if (!trouble.empty()) {
-                writer.line(core::Severity::kWarning, "session", trouble);
-            }
-            folder_ready(std::move(*made));
-        });
+        loop.post([this, made, trouble] { folder_made(std::move(*made), trouble); });
     });
 }
 
-void Session::Impl::folder_ready(core::Result<StateFolder> made) {
-    if (std::exchange(folder_done, true)) {
-        return;  // Too late, or in time and this is the timer.
+// In time, or after the app was started without it.
+void Session::Impl::folder_made(core::Result<StateFolder> made, const std::string& trouble) {
+    if (!trouble.empty()) {
+        writer.line(core::Severity::kWarning, "session", trouble);
     }
     if (made) {
         folder.emplace(std::move(*made));
         log_file = folder->path() + "/steward.log";
         supervisor.output(*service).set_folder(folder->path());
-        socket = std::make_unique<StatusSocket>(loop, status_source());
-        if (const auto opened = socket->open(folder->path()); !opened) {
-            writer.line(core::Severity::kWarning, "session", opened.error().text);
+        if (!ending) {
+            socket = std::make_unique<StatusSocket>(loop, status_source());
+            if (const auto opened = socket->open(folder->path()); !opened) {
+                writer.line(core::Severity::kWarning, "session", opened.error().text);
+            }
+        }
+        if (folder_done) {
+            writer.line(core::Severity::kInfo, "session",
+                        "the state folder came late: " + folder->path());
         }
     } else {
         writer.line(core::Severity::kWarning, "session",
                     made.error().text + "; there will be no log file");
     }
+    go_on();
+}
+
+void Session::Impl::go_on() {
+    folder_done = true;
     for (const auto& task : std::exchange(waiting_for_folder, {})) {
         task();
     }
