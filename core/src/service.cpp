@@ -437,13 +437,21 @@ void Service::perform_finish(const Finish& action) {
     answer.state = "stopped";
     parts_.port.close(answer);
     port_closed_ = true;
-    parts_.guardian.close([this, alive = alive_] {
+    const auto tell = [this, alive = alive_] {
         if (*alive && finished_) {
             const auto finished = std::move(finished_);
             finished_ = nullptr;
             finished(finish_left_);
         }
-    });
+    };
+    if (finish_left_.empty()) {
+        parts_.guardian.close(tell);
+    } else {
+        // A guardian stays with a tree that it cannot end: waiting for it would only cost the time
+        // in which the log is written.
+        parts_.guardian.close([] {});
+        parts_.scheduler.post(tell);
+    }
 }
 
 // ---- health
