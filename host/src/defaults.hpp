@@ -45,5 +45,8 @@ inline constexpr std::chrono::nanoseconds kSilentStart = 1500ms;
 inline constexpr std::string_view kPassedOn[] = {"PATH", "HOME",   "LANG", "LC_*",
                                                  "TZ",   "TMPDIR", "USER", "XDG_*"};
 inline constexpr std::string_view kSet[][2] = {{"PYTHONUTF8", "1"}, {"PYTHONUNBUFFERED", "1"}};
+// The core's own: what the app's instance is told by, and how it finds a handed-over socket.
+inline constexpr std::string_view kOwnVariables[] = {"STEWARD_INSTANCE", "LISTEN_FDS",
+                                                     "LISTEN_PID"};
 
 }  // namespace steward::host::defaults

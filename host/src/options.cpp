@@ -220,6 +220,13 @@ void Flags::supervision() {
              if (value.empty() || equals == 0) {
                  throw UsageError{fmt::format("--env: must be NAME or NAME=VALUE (got {})", value)};
              }
+             const std::string name = value.substr(0, equals);
+             for (const auto own : defaults::kOwnVariables) {
+                 if (name == own) {
+                     throw UsageError{fmt::format(
+                         "--env: {} is set by steward itself; leave it out (got {})", name, value)};
+                 }
+             }
              if (equals == std::string::npos) {
                  o.pass_env.push_back(value);
              } else {
@@ -236,7 +243,8 @@ constexpr const char* kFooter =
     "{fd}, {data_dir} and {instance} are replaced. With {fd} it is given the listening socket, "
     "with {port} alone it binds itself.\n"
     "The app gets PATH, HOME, LANG, LC_*, TZ, TMPDIR, USER, XDG_*, PYTHONUTF8=1, "
-    "PYTHONUNBUFFERED=1 and STEWARD_INSTANCE.";
+    "PYTHONUNBUFFERED=1 and STEWARD_INSTANCE,\n"
+    "with a handed-over socket also LISTEN_FDS=1 and LISTEN_PID.";
 
 void add_commands(CLI::App& app, Options& o) {
     Flags(app, o).supervision();
@@ -286,8 +294,10 @@ std::string describe(const CLI::App& app, const CLI::ParseError& error) {
     if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
         for (const auto* part : app.get_subcommands()) {
             if (const auto rest = part->remaining(); !rest.empty()) {
-                return fmt::format("{}: no such option of `steward {}`; see `steward {} --help`",
-                                   rest.front(), part->get_name(), part->get_name());
+                return fmt::format(
+                    "{}: {} `steward {}`; see `steward {} --help`", rest.front(),
+                    rest.front().starts_with("-") ? "no such option of" : "unknown argument of",
+                    part->get_name(), part->get_name());
             }
         }
         const auto rest = app.remaining(true);
