@@ -75,7 +75,13 @@ static const steward_entry* find_entry(const char* path, struct reason reason) {
     }
     void* const library = dlopen(absolute, RTLD_NOW | RTLD_LOCAL);
     if (library == NULL) {
-        (void)refuse(reason, "cannot be loaded: %s", dlerror());
+        /* The loader begins with the path, which the host has said already. */
+        const char* text = dlerror();
+        const size_t named = strlen(absolute);
+        if (strncmp(text, absolute, named) == 0 && strncmp(text + named, ": ", 2) == 0) {
+            text += named + 2;
+        }
+        (void)refuse(reason, "cannot be loaded: %s", text);
         return NULL;
     }
     const steward_entry* const entry = dlsym(library, STEWARD_ENTRY_SYMBOL);

@@ -76,6 +76,12 @@ Result<UniqueFd> document(const SpawnRequest& request, std::size_t& size) {
     return fd;
 }
 
+// Does it pass? All else is wrong until somebody changes something.
+bool is_shortage(int error) {
+    return error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE ||
+           error == ENOBUFS || error == EINTR;
+}
+
 Exited exited_from(int wait_status) {
     const bool signaled = WIFSIGNALED(wait_status);
     return Exited{signaled, signaled ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status), {}, {}};
@@ -529,7 +535,10 @@ void GuardianClient::spawn(SpawnRequest request) {
     if (impl.guardian.pid == 0) {
         answer_time = kFirstAnswerTime;
         if (const auto started = impl.start_guardian(); !started) {
-            impl.fail_spawn(started.error().text, started.error().sys_errno, /*retryable=*/true);
+            const auto& error = started.error();
+            const bool shortage = is_shortage(error.sys_errno);
+            impl.fail_spawn(error.text + (shortage ? "" : "; install steward again, whole"),
+                            error.sys_errno, shortage);
             return;
         }
     }

@@ -59,7 +59,7 @@ std::string identity(const struct stat& s) {
 // A plugin runs with all rights of the supervisor: nobody else may be able to write it.
 std::string distrust(const std::string& file, const struct stat& s) {
     if (!S_ISREG(s.st_mode)) {
-        return "is no regular file";
+        return "is no regular file; give an id, or the steward_ID.so itself";
     }
     const uid_t me = geteuid();
     if (s.st_uid != 0 && s.st_uid != me) {

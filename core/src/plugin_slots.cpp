@@ -228,8 +228,14 @@ void PluginSlots::fill(Plans plans) {
             filled(index, Created{plan.error, nullptr, nullptr, nullptr});
             continue;
         }
-        slot.library = libraries_.impl().get(plan.info.file, plan.identity, plan.info.id);
         slot.shown = plan.info.id + " " + plan.info.version;
+        try {
+            slot.library = libraries_.impl().get(plan.info.file, plan.identity, plan.info.id);
+        } catch (const std::exception& e) {
+            filled(index, Created{plan.info.id + ": its thread cannot be made: " + e.what(),
+                                  nullptr, nullptr, nullptr});
+            continue;
+        }
         const auto library = slot.library;
         questions_->ask<Created>(
             slot, "create", kCreateTime,

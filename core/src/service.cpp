@@ -217,8 +217,9 @@ std::uint16_t Service::last_port() const {
 }
 
 void Service::try_candidates(std::uint64_t epoch, const PortProposal& proposal) {
-    const std::string range = std::to_string(config_.port_tries) +
-                              (config_.port_tries == 1 ? " port from " : " ports from ") +
+    const unsigned count = last_port() - config_.base_port + 1U;
+    const std::string range = std::to_string(count) +
+                              (count == 1 ? " port from " : " ports from ") +
                               std::to_string(config_.base_port);
     std::size_t tried = 0;
     for (const auto port : proposal.candidates) {

@@ -198,15 +198,31 @@ void check_command_line(const core::ServiceConfig& config, bool is_default, Find
     }
 }
 
+void check_own_programs(const Paths& paths, Findings& findings) {
+    for (const auto& file : {paths.guardian, paths.prober}) {
+        if (is_program(file)) {
+            findings.good(fmt::format("{} can be executed", file));
+        } else {
+            findings.bad(
+                fmt::format("{}: cannot be executed; build or install Steward again", file));
+        }
+    }
+}
+
 void check_port(const core::ServiceConfig& config, Findings& findings) {
     if (config.machine.port_mode == core::PortMode::kNone) {
-        findings.good("no port is needed");
+        findings.good(
+            config.machine.health_enabled
+                ? "no port is needed, so nothing can be probed: it will never be healthy; "
+                  "give {port}, {fd} or --health none"
+                : "no port is needed");
         return;
     }
     core::Loop loop;
     core::HeldPort port(loop);
     std::string last;
-    for (unsigned i = 0; i < config.port_tries && config.base_port + i <= 65535U; ++i) {
+    const unsigned tries = std::min<unsigned>(config.port_tries, 65536U - config.base_port);
+    for (unsigned i = 0; i < tries; ++i) {
         const auto candidate = static_cast<std::uint16_t>(config.base_port + i);
         const auto free = port.test(config.address, candidate);
         if (free) {
@@ -216,8 +232,8 @@ void check_port(const core::ServiceConfig& config, Findings& findings) {
         }
         last = free.error().text;
     }
-    findings.bad(fmt::format("none of {} ports from {} is free: {}; give another --port",
-                             config.port_tries, config.base_port, last));
+    findings.bad(fmt::format("none of {} ports from {} is free: {}; give another --port", tries,
+                             config.base_port, last));
 }
 
 }  // namespace
@@ -230,7 +246,9 @@ int check_command(const Options& options) {
     }
     pthread_sigmask(SIG_UNBLOCK, &ending, nullptr);
     Findings findings;
-    const auto config = service_config(options, find_paths());
+    const auto paths = find_paths();
+    const auto config = service_config(options, paths);
+    check_own_programs(paths, findings);
     if (needs_data_dir(options)) {
         if (const auto status = check_data_dir(options); status) {
             findings.good(fmt::format("{} can be written", options.data_dir));
@@ -252,9 +270,9 @@ int check_command(const Options& options) {
         } else {
             findings.bad(wrong);
         }
-        std::fflush(stdout);
 #ifndef STEWARD_SANITIZED
-        _exit(findings.all_good() ? 0 : 2);  // A plugin that hangs may not hold this up.
+        // A plugin that hangs may not hold this up.
+        _exit(printed(findings.all_good() ? 0 : 2));
 #endif
     }
     return findings.all_good() ? 0 : 2;

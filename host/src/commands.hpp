@@ -17,6 +17,10 @@ int check_command(const Options& options);
 // `steward connect`: the configuration for AI tools.
 int connect_command(const Options& options);
 
+// The exit code of a command whose answer is what it prints: its own, or 1, with a line on stderr,
+// when stdout has not taken all of it.
+int printed(int code);
+
 // The configuration snippet for one client ("claude", "vscode", "cursor") as JSON text.
 std::string connect_snippet(const std::string& client, const Paths& paths);
 

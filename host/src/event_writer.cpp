@@ -1,5 +1,6 @@
 #include "event_writer.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -106,8 +107,13 @@ EventWriter::~EventWriter() = default;
 
 std::string EventWriter::open(const std::string& folder) {
     try {
+        spdlog::file_event_handlers handlers;
+        // What the causes quote is nobody else's.
+        handlers.after_open = [](const spdlog::filename_t&, std::FILE* file) {
+            fchmod(fileno(file), 0600);
+        };
         impl_->file = std::make_shared<spdlog::sinks::rotating_file_sink_st>(
-            folder + "/steward.log", kFileBytes, kFiles - 1);
+            folder + "/steward.log", kFileBytes, kFiles - 1, /*rotate_on_open=*/false, handlers);
         impl_->file->set_pattern("%v");
     } catch (const std::exception& e) {
         return e.what();

@@ -49,11 +49,11 @@ int run(const Options& options) {
         case Command::kRun:
             return steward::host::run_command(options);
         case Command::kPlugins:
-            return steward::host::plugins_command(options);
+            return steward::host::printed(steward::host::plugins_command(options));
         case Command::kCheck:
-            return steward::host::check_command(options);
+            return steward::host::printed(steward::host::check_command(options));
         case Command::kConnect:
-            return steward::host::connect_command(options);
+            return steward::host::printed(steward::host::connect_command(options));
         case Command::kStatus: {
             steward::host::StatusOptions status;
             status.json = options.json;
@@ -82,9 +82,9 @@ int main(int argc, char* argv[]) {
         if (!parsed.options) {
             if (parsed.exit_code == 0) {
                 fmt::print("{}\n", parsed.text);
-            } else {
-                fmt::print(stderr, "steward: {}\n", parsed.text);
+                return steward::host::printed(0);
             }
+            fmt::print(stderr, "steward: {}\n", parsed.text);
             return parsed.exit_code;
         }
         const auto command = parsed.options->command;

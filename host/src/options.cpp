@@ -194,7 +194,12 @@ void Flags::supervision() {
     text("--python",
          "Python interpreter for the app [" +
              (std::string(kBuildPython).empty() ? "python3" : std::string(kBuildPython)) + "]",
-         "FILE", [&o](const std::string& value) { o.python = value; });
+         "FILE", [&o](const std::string& value) {
+             if (value.empty()) {
+                 throw UsageError{"--python: must not be empty"};
+             }
+             o.python = value;
+         });
     text("--data-dir", "Folder of the prompts [~/" + std::string(defaults::kDataDirName) + "]",
          "DIR", [&o](const std::string& value) {
              if (value.empty()) {
@@ -354,6 +359,13 @@ Parsed parse(int argc, const char* const* argv) {
         ++own;
     }
     try {
+        for (int i = 1; i < own; ++i) {
+            const std::string word = argv[i];
+            if (word.starts_with("--") && word.find('=') == word.size() - 1) {
+                // The parser would take the next word for the value.
+                throw UsageError{fmt::format("{} has no value behind it", word)};
+            }
+        }
         app.parse(own, argv);
         if (own < argc) {
             if (options.command != Command::kMcp && options.command != Command::kRun &&

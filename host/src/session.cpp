@@ -38,10 +38,15 @@ constexpr auto kScreenTime = std::chrono::milliseconds(40);
 constexpr core::Duration kFolderTime = std::chrono::seconds(1);
 
 std::thread run_loop(core::Loop& loop, const char* name) {
-    return std::thread([&loop, name] {
-        pthread_setname_np(pthread_self(), name);
-        loop.run();
-    });
+    try {
+        return std::thread([&loop, name] {
+            pthread_setname_np(pthread_self(), name);
+            loop.run();
+        });
+    } catch (const std::system_error& e) {
+        throw std::runtime_error(
+            fmt::format("cannot start a thread: {}; allow more processes (ulimit -u)", e.what()));
+    }
 }
 
 core::Severity severity_of_plugin_level(int level) {
@@ -142,7 +147,13 @@ Session::Impl::Impl(Setup s)
         watch_parent();
     }
     loop_thread = run_loop(loop, "loop");
-    log_thread = run_loop(log_loop, "log");
+    try {
+        log_thread = run_loop(log_loop, "log");
+    } catch (...) {
+        loop.stop();
+        loop_thread.join();
+        throw;
+    }
 }
 
 // ---- what ends a session

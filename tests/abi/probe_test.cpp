@@ -147,7 +147,9 @@ TEST_CASE("what cannot be loaded is told with the loader's reason", "[probe]") {
     CHECK_THAT(undefined, Catch::StartsWith("cannot be loaded: "));
     CHECK_THAT(undefined, Catch::Contains("steward_test_this_exists_nowhere"));
     CHECK_THAT(refusal("/nowhere/steward_x.so"), Catch::Contains("No such file"));
-    CHECK_THAT(refusal("steward_without_a_slash.so"), Catch::Contains("./steward_without_a_slash"));
+    // Not looked for in the system's folders; the path is said by whoever asked.
+    CHECK(refusal("libc.so.6") ==
+          "cannot be loaded: cannot open shared object file: No such file or directory");
     CHECK_THAT(refusal("/tmp"), Catch::StartsWith("cannot be loaded: "));
 
     const Folder folder("text");

@@ -139,14 +139,16 @@ TEST_CASE("a guardian of another version is named as such, and no start is tried
     CHECK(bed.nothing_left());
 }
 
-TEST_CASE("a guardian that cannot be started is a failed start that may be tried again") {
+TEST_CASE("a guardian that cannot be started is nothing that another try would mend") {
     ClientBed bed("/nowhere/app-guardian");
     bed.spawn({});
     REQUIRE(bed.wait_for_end(0));
     CHECK(bed.story() == kFailure);
     const auto failed = bed.last("spawn_failed").failed;
-    CHECK(failed.cause == "cannot start /nowhere/app-guardian: No such file or directory");
-    CHECK(failed.retryable);
+    CHECK(failed.cause ==
+          "cannot start /nowhere/app-guardian: No such file or directory; install steward again, "
+          "whole");
+    CHECK_FALSE(failed.retryable);
     CHECK(bed.guardian() == 0);
 }
 

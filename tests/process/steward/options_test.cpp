@@ -257,6 +257,8 @@ TEST_CASE("what is no value for a flag is refused: exit code 2 and one line that
         {{"--nonexistent"}, "--nonexistent"},
         {{"nonexistent"}, "nonexistent"},
         {{"--port"}, "--port"},
+        {{"--port=", "--nonexistent"}, "--port= has no value behind it"},
+        {{"--python", ""}, "--python: must not be empty"},
         {{"--"}, "give the command"},
     }));
     Sandbox sandbox;

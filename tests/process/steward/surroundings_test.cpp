@@ -77,4 +77,27 @@ TEST_CASE("a relative folder needs a working directory") {
           "No such file or directory; give a whole path\n");
 }
 
+TEST_CASE("what stdout does not take is an error of the command") {
+    const Sandbox sandbox;
+    const std::string command = GENERATE("--version", "--help", "plugins", "connect", "check");
+    const auto output =
+        run_program(sandbox, {"/bin/sh", "-c", steward_program() + " " + command + " > /dev/full"});
+    INFO(command << ": " << output.err);
+    CHECK(output.code == 1);
+    CHECK(output.err == "steward: stdout cannot be written: No space left on device\n");
+}
+
+TEST_CASE("steward check misses its own programs, and says so") {
+    const Sandbox sandbox;
+    const std::string bin = sandbox.file("bin");
+    fs::create_directory(bin);
+    fs::copy(steward_program(), bin + "/steward");
+    const auto output = run_program(sandbox, {bin + "/steward", "check"});
+    CHECK(output.code == 2);
+    for (const std::string name : {"app-guardian", "steward-plugin-probe"}) {
+        CHECK_THAT(output.out, Catch::Contains("wrong  " + bin + "/" + name +
+                                               ": cannot be executed; build or install Steward"));
+    }
+}
+
 }  // namespace steward::tests

@@ -130,10 +130,10 @@ TEST_CASE("an app that ends just before the exit deadline does not move the dead
         driver.advance(889ms).signal(9).advance(1ms);
     }
     SECTION("before SIGKILL") {
-        driver.advance(799ms).code(0).advance(121ms);
+        driver.advance(799ms).code(0).advance(91ms);
     }
     SECTION("with a second signal in between") {
-        driver.advance(850ms).end(/*at_once=*/true).advance(50ms).signal(9).advance(20ms);
+        driver.advance(850ms).end(/*at_once=*/true).advance(20ms).signal(9).advance(20ms);
     }
     CHECK(driver.state() == State::kUnkillable);
     CHECK(driver.count<Finish>() == 1);

@@ -188,11 +188,13 @@ TEST_CASE("a file that is missing, a folder or a device is told as such", "[cata
     const Folder folder;
     CHECK(fault(folder.file("steward_x.so")) == "cannot be read: No such file or directory");
     fs::create_directory(folder.file("steward_d.so"));
-    CHECK(fault(folder.file("steward_d.so")) == "is no regular file");
-    CHECK(fault("/dev/null") == "is no regular file");
+    CHECK(fault(folder.file("steward_d.so")) ==
+          "is no regular file; give an id, or the steward_ID.so itself");
+    CHECK(fault("/dev/null") == "is no regular file; give an id, or the steward_ID.so itself");
     // A pipe would hold whoever opens it.
     REQUIRE(mkfifo(folder.file("steward_f.so").c_str(), 0600) == 0);
-    CHECK(fault(folder.file("steward_f.so")) == "is no regular file");
+    CHECK(fault(folder.file("steward_f.so")) ==
+          "is no regular file; give an id, or the steward_ID.so itself");
     fs::create_symlink(folder.file("gone"), folder.file("steward_l.so"));
     CHECK(fault(folder.file("steward_l.so")) == "cannot be read: No such file or directory");
 }
