@@ -36,16 +36,21 @@ static _Noreturn void give_up(const char* what, int error) {
 
 /* Every signal that can be blocked is, except those that a fault of this program raises: nothing
  * but SIGKILL ends the guardian before its tree. Dispositions inherited from the supervisor are put
- * back, above all an ignored SIGCHLD, which would reap children unseen. */
+ * back, above all an ignored SIGCHLD, which would reap children unseen; and since ignored signals
+ * stay ignored across exec, for the app too, which inherits them from here. The raw call, because
+ * the C library refuses the two real-time signals that it keeps for itself. */
 static void take_over_signals(void) {
     static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
     static const int wanted[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+    /* Larger than the kernel's struct sigaction anywhere; all zero is SIG_DFL without flags. */
+    static const unsigned char zero[64];
+    for (int number = 1; number <= 64; ++number) {
+        (void)syscall(SYS_rt_sigaction, number, zero, NULL,
+                      (size_t)8); /* SIGKILL and SIGSTOP refuse */
+    }
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_handler = SIG_DFL;
-    for (int number = 1; number <= SIGRTMAX; ++number) {
-        (void)sigaction(number, &action, NULL); /* SIGKILL and a few others refuse, rightly */
-    }
     action.sa_flags = SA_NOCLDSTOP;
     sigaction(SIGCHLD, &action, NULL);
     sigset_t blocked;

@@ -8,7 +8,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 static_assert(STEWARD_GUARDIAN_SEALS == (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE),
@@ -46,16 +45,6 @@ static _Noreturn void fail(uint32_t stage, int error) {
     plan.error = error;
     plan.stage = stage;
     _exit(127);
-}
-
-/* Ignored signals stay ignored across exec, so every disposition is put back. The raw call, because
- * the C library refuses the two real-time signals that it keeps for itself. */
-static void default_dispositions(void) {
-    /* Larger than the kernel's struct sigaction anywhere; all zero is SIG_DFL without flags. */
-    static const unsigned char zero[64];
-    for (int number = 1; number <= 64; ++number) {
-        (void)syscall(SYS_rt_sigaction, number, zero, NULL, (size_t)8);
-    }
 }
 
 static void write_listen_pid(void) {
@@ -146,7 +135,7 @@ static int run_child(void* unused) {
     if (plan.directory[0] != '\0' && chdir(plan.directory) != 0) {
         fail(kStewardGuardianStageChdir, errno);
     }
-    default_dispositions();
+    /* The dispositions are the guardian's own: main.c has put every one back to its default. */
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
