@@ -20,7 +20,7 @@ from pathlib import Path
 #   sdk, core, ... a part; a path with a dot in it is that one header.
 ANY_LIBRARY = {"std", "libc", "boost.asio", "boost", "poco.json", "poco.net", "poco.process", "poco.foundation",
                "spdlog", "cli11", "catch2"}
-ANY_PART = {"sdk", "guardian", "prober", "plugins/*", "core", "host", "host/mcp", "compliance",
+ANY_PART = {"sdk", "guardian", "prober", "plugins/*", "core", "host", "host/mcp", "host/prompts", "compliance",
             "tests", "tests/support"}
 
 
@@ -43,10 +43,13 @@ TABLE = {
         includes={"std", "libc", "sdk", "guardian/protocol.h", "poco.json"},
         links={"libc", "sdk", "guardian/protocol.h", "boost", "poco.json", "poco.foundation", "valijson"}),
     "host": row(
-        includes={"std", "libc", "core", "host/mcp", "poco.json", "poco.net", "poco.process", "poco.foundation",
+        includes={"std", "libc", "core", "host/mcp", "host/prompts", "poco.json", "poco.net", "poco.process", "poco.foundation",
                   "spdlog", "cli11"},
-        links={"libc", "core", "host/mcp", "poco.json", "poco.net", "poco.foundation", "spdlog", "cli11"}),
+        links={"libc", "core", "host/mcp", "host/prompts", "poco.json", "poco.net", "poco.foundation", "spdlog", "cli11"}),
     "host/mcp": row(includes={"std", "libc", "poco.json"}, links={"libc", "poco.json", "poco.foundation"}),
+    "host/prompts": row(
+        includes={"std", "libc", "poco.json", "poco.foundation", "host/mcp/include/steward/mcp/json.hpp"},
+        links={"libc", "poco.json", "poco.foundation", "host/mcp/include/steward/mcp/json.hpp"}),
     "compliance": row(
         includes={"std", "libc", "sdk", "poco.json", "poco.net", "poco.foundation",
                   "core/include/steward/core/plugin_catalogue.hpp", "core/include/steward/core/result.hpp",
@@ -75,7 +78,7 @@ ALSO = {
 CHECKS = {"tests", "tests/support", "bench", "fuzz"}
 
 # Headers in these folders are for their own part, and for tests.
-PRIVATE = ("core/src/", "host/mcp/src/", "host/src/", "guardian/")
+PRIVATE = ("core/src/", "host/mcp/src/", "host/prompts/src/", "host/src/", "guardian/")
 
 # One place starts processes.
 SPAWNS = re.compile(r"(?<![.\w>])(?:posix_spawnp?|v?fork|_Fork|clone3?|popen|system|exec[lv]p?e?|execvpe)\s*\("
@@ -123,11 +126,12 @@ LIBRARY_TARGETS = {
     "Catch2::Catch2": "catch2",
 }
 OPTIONS = {"steward_options", "steward_c_options"}
-# The interface target of one header, so that core can link what it may include.
-HEADER_TARGETS = {"steward_guardian_protocol": "guardian/protocol.h"}
+# The target of one header, so that core and the prompt store can link what they may include.
+HEADER_TARGETS = {"steward_guardian_protocol": "guardian/protocol.h",
+                  "steward_json": "host/mcp/include/steward/mcp/json.hpp"}
 
 # Where `#include <steward/...>` and its like are looked for, after the folder of the file itself.
-INCLUDE_ROOTS = ["sdk/include", "core/include", "host/mcp/include", "tests/support", "", "core/src", "host/src", "host/mcp/src",
+INCLUDE_ROOTS = ["sdk/include", "core/include", "host/mcp/include", "host/prompts/include", "tests/support", "", "core/src", "host/src", "host/mcp/src", "host/prompts/src",
                  "compliance/src"]
 SOURCE_NAME = re.compile(r"\.(c|h|cc|cpp|hpp|ipp)(\.in)?$")
 

@@ -23,6 +23,10 @@ std::string with_double_integers(std::string_view text, const std::vector<std::s
 
 }  // namespace
 
+JsonStatus check_json(std::string_view text, const JsonLimits& limits) {
+    return scan_json(text, limits).status;
+}
+
 JsonStatus JsonReader::parse(std::string_view text, Poco::Dynamic::Var& value) {
     const ScanResult scan = scan_json(text, limits_);
     if (scan.status != JsonStatus::kOk) {

@@ -34,6 +34,9 @@ struct JsonLimits {
     std::size_t max_values = 250'000;
 };
 
+// What JsonReader::parse would say of the text, without making a tree of it.
+[[nodiscard]] JsonStatus check_json(std::string_view text, const JsonLimits& limits = {});
+
 class JsonReader {
   public:
     explicit JsonReader(JsonLimits limits = {}) noexcept : limits_(limits) {}

@@ -1,0 +1,373 @@
+#include "index.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+#include <utility>
+
+#include "prompt_file.hpp"
+#include "text.hpp"
+
+namespace steward::prompts {
+namespace {
+
+constexpr char kSeparator = '\xFF';  // never part of UTF-8
+constexpr const char* kDuplicate = "has the id of a newer prompt in another category";
+constexpr std::size_t kMaxNameBytes = 128;  // longer names are compared up to here
+
+std::size_t gram_bit(const char* three, std::size_t bits) noexcept {
+    std::uint32_t code = 0;
+    std::memcpy(&code, three, 3);
+    return (code * 0x9E3779B1U >> 16U) % bits;
+}
+
+std::string file_name(const Prompt& prompt) {
+    return prompt.category + "/" + file_of(prompt.id);
+}
+
+// How many characters have to be put in, left out or replaced; `limit` when it is that or more.
+std::size_t distance(std::string_view a, std::string_view b, std::size_t limit) {
+    if (std::max(a.size(), b.size()) - std::min(a.size(), b.size()) >= limit) {
+        return limit;
+    }
+    std::array<std::size_t, kMaxNameBytes + 1> row{};
+    for (std::size_t j = 0; j <= b.size(); ++j) {
+        row.at(j) = j;
+    }
+    for (std::size_t i = 1; i <= a.size(); ++i) {
+        std::size_t diagonal = std::exchange(row[0], i);
+        std::size_t least = i;
+        for (std::size_t j = 1; j <= b.size(); ++j) {
+            const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+            diagonal = row.at(j);
+            row.at(j) = std::min({replaced, row.at(j) + 1, row.at(j - 1) + 1});
+            least = std::min(least, row.at(j));
+        }
+        if (least >= limit) {
+            return limit;
+        }
+    }
+    return std::min(row.at(b.size()), limit);
+}
+
+// The less the likelier; nothing when two names have nothing in common.
+std::optional<std::size_t> unlikeness(std::string_view name, std::string_view candidate) {
+    const std::size_t limit = std::max<std::size_t>(2, name.size() / 3) + 1;
+    const std::size_t edits = distance(name, candidate.substr(0, kMaxNameBytes), limit);
+    if (edits < limit) {
+        return edits;
+    }
+    if (candidate.starts_with(name) || name.starts_with(candidate)) {
+        return limit + 1;
+    }
+    if (candidate.find(name) != std::string_view::npos ||
+        name.find(candidate) != std::string_view::npos) {
+        return limit + 2;
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+// What is looked for.
+class Index::Needle {
+  public:
+    explicit Needle(std::string_view query) : text_(lower(trimmed(query))) {
+        if (text_ == "*" || text_ == "**") {
+            text_.clear();
+        }
+        for (std::size_t at = 0; at + 3 <= text_.size() && at < kMaxGrams; ++at) {
+            bits_.push_back(gram_bit(text_.data() + at, Row::kBits));
+        }
+    }
+
+    [[nodiscard]] bool is_in(const Row& row) const noexcept {
+        for (const std::size_t bit : bits_) {
+            if ((row.grams[bit / 64] >> (bit % 64) & 1U) == 0) {
+                return false;
+            }
+        }
+        return text_.empty() ||
+               memmem(row.text.data(), row.text.size(), text_.data(), text_.size()) != nullptr;
+    }
+
+  private:
+    static constexpr std::size_t kMaxGrams = 64;
+    std::string text_;
+    std::vector<std::size_t> bits_;
+};
+
+bool Index::Place::is_before(const Place& other) const noexcept {
+    if (instant != other.instant) {
+        return instant > other.instant;
+    }
+    return row->prompt->id > other.row->prompt->id;
+}
+
+Index::RowPtr Index::make_row(PromptPtr prompt) {
+    auto row = std::make_unique<Row>();
+    std::string& text = row->text;
+    text.reserve(prompt->title.size() + prompt->description.size() + prompt->content.size() + 64);
+    append_lower(text, prompt->title);
+    text += kSeparator;
+    append_lower(text, prompt->description);
+    text += kSeparator;
+    for (const auto& tag : prompt->tags) {
+        append_lower(text, tag);
+        text += kSeparator;
+    }
+    append_lower(text, prompt->content);
+    for (std::size_t at = 0; at + 3 <= text.size(); ++at) {
+        const std::size_t bit = gram_bit(text.data() + at, Row::kBits);
+        row->grams[bit / 64] |= std::uint64_t{1} << (bit % 64);
+    }
+    row->prompt = std::move(prompt);
+    return row;
+}
+
+void Index::put(PromptPtr prompt) {
+    const std::string id = prompt->id;
+    const std::string category = prompt->category;
+    const std::string file = file_name(*prompt);
+    Family& family = families_[id];
+    const PromptPtr before = family.prompt == nullptr ? nullptr : family.prompt->prompt;
+    for (const auto& row : family.rows) {
+        if (row->prompt->category == category && *row->prompt == *prompt) {
+            return;
+        }
+    }
+    take_row(category, id);
+    clear_broken(file);
+    families_[id].rows.push_back(make_row(std::move(prompt)));
+    select(id, before);
+}
+
+void Index::put_broken(const std::string& category, const std::string& file, std::string reason) {
+    remove(category, file);
+    set_broken(category + "/" + file, std::move(reason));
+}
+
+void Index::remove(const std::string& category, const std::string& file) {
+    const std::string id = file.substr(0, file.size() - kFileEnding.size());
+    clear_broken(category + "/" + file);
+    const auto family = families_.find(id);
+    if (family == families_.end()) {
+        return;
+    }
+    const PromptPtr before =
+        family->second.prompt == nullptr ? nullptr : family->second.prompt->prompt;
+    take_row(category, id);
+    select(id, before);
+}
+
+void Index::take_row(const std::string& category, const std::string& id) {
+    Family& family = families_[id];
+    const auto found = std::find_if(family.rows.begin(), family.rows.end(), [&](const RowPtr& row) {
+        return row->prompt->category == category;
+    });
+    if (found == family.rows.end()) {
+        return;
+    }
+    if (family.prompt == found->get()) {
+        displace(**found);
+        family.prompt = nullptr;
+    }
+    family.rows.erase(found);
+}
+
+// Of several files with one id the newest is the prompt, at a tie the first category's.
+void Index::select(const std::string& id, const PromptPtr& before) {
+    Family& family = families_[id];
+    const Row* best = nullptr;
+    for (const auto& row : family.rows) {
+        const bool newer = best == nullptr || row->prompt->instant > best->prompt->instant ||
+                           (row->prompt->instant == best->prompt->instant &&
+                            row->prompt->category < best->prompt->category);
+        best = newer ? row.get() : best;
+    }
+    if (family.prompt != best) {
+        if (family.prompt != nullptr) {
+            displace(*family.prompt);
+        }
+        if (best != nullptr) {
+            place(*best);
+        }
+        family.prompt = best;
+    }
+    for (const auto& row : family.rows) {
+        if (row.get() == best) {
+            clear_broken(file_name(*row->prompt));
+        } else {
+            set_broken(file_name(*row->prompt), kDuplicate);
+        }
+    }
+    note_change(before, best == nullptr ? nullptr : best->prompt);
+    if (family.rows.empty()) {
+        families_.erase(id);
+    }
+}
+
+void Index::place(const Row& row) {
+    if (bulk_) {
+        return;
+    }
+    const Place place{row.prompt->instant, &row};
+    order_.insert(std::lower_bound(order_.begin(), order_.end(), place,
+                                   [](const Place& a, const Place& b) { return a.is_before(b); }),
+                  place);
+}
+
+void Index::displace(const Row& row) {
+    if (bulk_) {
+        return;
+    }
+    const Place place{row.prompt->instant, &row};
+    const auto found =
+        std::lower_bound(order_.begin(), order_.end(), place,
+                         [](const Place& a, const Place& b) { return a.is_before(b); });
+    if (found != order_.end() && found->row == &row) {
+        order_.erase(found);
+    }
+}
+
+void Index::end_bulk() {
+    bulk_ = false;
+    order_.clear();
+    order_.reserve(families_.size());
+    for (const auto& [id, family] : families_) {
+        if (family.prompt != nullptr) {
+            order_.push_back({family.prompt->prompt->instant, family.prompt});
+        }
+    }
+    std::sort(order_.begin(), order_.end(),
+              [](const Place& a, const Place& b) { return a.is_before(b); });
+}
+
+void Index::note_change(const PromptPtr& before, const PromptPtr& after) {
+    if (before == after || (before != nullptr && after != nullptr && *before == *after)) {
+        return;
+    }
+    changed_ids_.insert(after != nullptr ? after->id : before->id);
+    list_changed_ = list_changed_ || before == nullptr || after == nullptr ||
+                    before->title != after->title || before->category != after->category ||
+                    before->description != after->description || before->tags != after->tags ||
+                    before->variables != after->variables;
+}
+
+void Index::set_broken(const std::string& file, std::string reason) {
+    const auto [known, is_new] = broken_.try_emplace(file);
+    if (!is_new && known->second == reason) {
+        return;
+    }
+    troubles_.push_back(file + " " + reason);
+    known->second = std::move(reason);
+    broken_list_.reset();
+}
+
+void Index::clear_broken(const std::string& file) {
+    if (broken_.erase(file) > 0) {
+        broken_list_.reset();
+    }
+}
+
+PromptPtr Index::by_id(std::string_view id) const {
+    const auto family = families_.find(std::string(id));
+    if (family == families_.end() || family->second.prompt == nullptr) {
+        return nullptr;
+    }
+    return family->second.prompt->prompt;
+}
+
+std::optional<Broken> Index::broken_with_id(const std::vector<std::string>& categories,
+                                            std::string_view id) const {
+    for (const auto& category : categories) {
+        const auto found = broken_.find(category + "/" + file_of(id));
+        if (found != broken_.end()) {
+            return Broken{found->first, found->second};
+        }
+    }
+    return std::nullopt;
+}
+
+PromptPtr Index::by_slug(std::string_view slug) const {
+    for (const auto& place : order_) {
+        if (place.row->prompt->slug == slug) {
+            return place.row->prompt;
+        }
+    }
+    return nullptr;
+}
+
+Listing Index::search(const Query& query) {
+    const Needle needle(query.text);
+    Listing listing;
+    for (const auto& place : order_) {
+        const Row& row = *place.row;
+        if ((query.category && row.prompt->category != *query.category) || !needle.is_in(row)) {
+            continue;
+        }
+        if (listing.total++ < query.limit) {
+            listing.prompts.push_back(row.prompt);
+        }
+    }
+    if (broken_list_ == nullptr) {
+        std::vector<Broken> broken;
+        broken.reserve(broken_.size());
+        for (const auto& [file, reason] : broken_) {
+            broken.push_back({file, reason});
+        }
+        broken_list_ = std::make_shared<const std::vector<Broken>>(std::move(broken));
+    }
+    listing.broken = broken_list_;
+    return listing;
+}
+
+std::vector<std::string> Index::tags() const {
+    std::set<std::string> tags;
+    for (const auto& place : order_) {
+        tags.insert(place.row->prompt->tags.begin(), place.row->prompt->tags.end());
+    }
+    return {tags.begin(), tags.end()};
+}
+
+std::vector<std::string> Index::suggestions(std::string_view name, std::size_t count) const {
+    const std::string as_slug = slug_of(name.substr(0, kMaxNameBytes));
+    const std::string wanted = as_slug.substr(0, kMaxNameBytes);
+    if (wanted.empty()) {
+        return {};
+    }
+    std::vector<std::pair<std::size_t, std::string_view>> found;
+    std::unordered_set<std::string_view> seen;
+    for (const auto& place : order_) {
+        const Prompt& prompt = *place.row->prompt;
+        for (const std::string* candidate : {&prompt.slug, &prompt.id}) {
+            const auto score = unlikeness(wanted, *candidate);
+            if (score && seen.insert(*candidate).second) {
+                found.emplace_back(*score, *candidate);
+                break;  // one name for one prompt
+            }
+        }
+    }
+    std::stable_sort(found.begin(), found.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::vector<std::string> names;
+    for (const auto& [score, candidate] : found) {
+        if (names.size() == count) {
+            break;
+        }
+        names.emplace_back(candidate);
+    }
+    return names;
+}
+
+Index::News Index::take_news() {
+    News news;
+    news.change.ids.assign(changed_ids_.begin(), changed_ids_.end());
+    std::sort(news.change.ids.begin(), news.change.ids.end());
+    news.change.list_changed = std::exchange(list_changed_, false);
+    news.troubles = std::exchange(troubles_, {});
+    changed_ids_.clear();
+    return news;
+}
+
+}  // namespace steward::prompts

@@ -1,0 +1,93 @@
+// The prompts in memory: which file is the prompt of its id, the order of lists, search, and what
+// has changed since the last look. Nothing here touches the disk.
+//
+// Thread rule: the caller's mutex.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "steward/prompts/store.hpp"
+
+namespace steward::prompts {
+
+class Index {
+  public:
+    struct News {
+        Change change;
+        std::vector<std::string> troubles;
+    };
+
+    // What lies in `<category>/<id>.json`, in place of what was known of it.
+    void put(PromptPtr prompt);
+    void put_broken(const std::string& category, const std::string& file, std::string reason);
+    void remove(const std::string& category, const std::string& file);
+
+    // Between these, lists are out of date: many files take less time together.
+    void begin_bulk() noexcept { bulk_ = true; }
+    void end_bulk();
+
+    [[nodiscard]] std::size_t count() const noexcept { return order_.size(); }
+    [[nodiscard]] PromptPtr by_id(std::string_view id) const;
+    // The broken file of an id in the first of these categories that has one.
+    [[nodiscard]] std::optional<Broken> broken_with_id(const std::vector<std::string>& categories,
+                                                       std::string_view id) const;
+    [[nodiscard]] PromptPtr by_slug(std::string_view slug) const;
+    [[nodiscard]] Listing search(const Query& query);
+    [[nodiscard]] std::vector<std::string> tags() const;
+    [[nodiscard]] std::vector<std::string> suggestions(std::string_view name,
+                                                       std::size_t count) const;
+
+    [[nodiscard]] News take_news();
+
+  private:
+    // One file. Three letters of a text that is looked for are three bits that must be set, or the
+    // prompt cannot contain it: nine of ten prompts are passed over without reading their text.
+    struct Row {
+        static constexpr std::size_t kBits = 4096;
+        PromptPtr prompt;
+        std::string text;  // title, description, tags, content, lower-cased, kSeparator between
+        std::array<std::uint64_t, kBits / 64> grams{};
+    };
+    using RowPtr = std::unique_ptr<Row>;
+    // A prompt's place in lists.
+    struct Place {
+        std::int64_t instant;
+        const Row* row;
+        [[nodiscard]] bool is_before(const Place& other) const noexcept;
+    };
+    struct Family {
+        std::vector<RowPtr> rows;  // all files with this id
+        const Row* prompt = nullptr;
+    };
+    class Needle;
+
+    static RowPtr make_row(PromptPtr prompt);
+    void take_row(const std::string& category, const std::string& id);
+    void select(const std::string& id, const PromptPtr& before);
+    void place(const Row& row);
+    void displace(const Row& row);
+    void note_change(const PromptPtr& before, const PromptPtr& after);
+    void set_broken(const std::string& file, std::string reason);
+    void clear_broken(const std::string& file);
+
+    std::unordered_map<std::string, Family> families_;  // by id
+    std::vector<Place> order_;                          // the newest first
+    std::map<std::string, std::string> broken_;         // file to reason
+    std::shared_ptr<const std::vector<Broken>> broken_list_;
+    std::unordered_set<std::string> changed_ids_;
+    bool list_changed_ = false;
+    std::vector<std::string> troubles_;
+    bool bulk_ = false;
+};
+
+}  // namespace steward::prompts
