@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <set>
 #include <utility>
 
 #include "prompt_file.hpp"
@@ -259,13 +258,14 @@ void Index::set_broken(const std::string& file, std::string reason) {
     if (!is_new && known->second == reason) {
         return;
     }
-    troubles_.push_back(file + " " + reason);
+    doubtful_.insert(file);
     known->second = std::move(reason);
     broken_list_.reset();
 }
 
 void Index::clear_broken(const std::string& file) {
     if (broken_.erase(file) > 0) {
+        doubtful_.insert(file);
         broken_list_.reset();
     }
 }
@@ -365,8 +365,17 @@ Index::News Index::take_news() {
     news.change.ids.assign(changed_ids_.begin(), changed_ids_.end());
     std::sort(news.change.ids.begin(), news.change.ids.end());
     news.change.list_changed = std::exchange(list_changed_, false);
-    news.troubles = std::exchange(troubles_, {});
     changed_ids_.clear();
+    // Only what is left counts: a file that moves may be there twice for a moment.
+    for (const auto& file : std::exchange(doubtful_, {})) {
+        const auto fault = broken_.find(file);
+        if (fault == broken_.end()) {
+            told_.erase(file);
+        } else if (std::string& told = told_[file]; told != fault->second) {
+            told = fault->second;
+            news.troubles.push_back(file + " " + told);
+        }
+    }
     return news;
 }
 

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -86,7 +87,8 @@ class Index {
     std::shared_ptr<const std::vector<Broken>> broken_list_;
     std::unordered_set<std::string> changed_ids_;
     bool list_changed_ = false;
-    std::vector<std::string> troubles_;
+    std::set<std::string> doubtful_;           // files that became broken or good
+    std::map<std::string, std::string> told_;  // the faults that were told
     bool bulk_ = false;
 };
 

@@ -15,12 +15,14 @@ void Tracker::sync() {
         load();
         return;
     }
-    take_events();
-    sync_root();
-    std::vector<std::string> names = categories();
-    for (const auto& name : names) {
-        sync_folder_named(name);
-    }
+    do {
+        unwatched_ = false;
+        take_events();
+        sync_root();
+        for (const auto& name : categories()) {
+            sync_folder_named(name);
+        }
+    } while (unwatched_);  // the end of a watch is an event too
 }
 
 void Tracker::load() {
@@ -74,6 +76,9 @@ void Tracker::sync_root() {
             watch_for_root();
         }
         root_dirty_ = false;
+        if (source_ != nullptr && folder_signature(root_)) {
+            sync_root();  // it appeared before the watch did
+        }
         return;
     }
     if (!was_there || !status->is_same_place(*root_status_) || root_dirty_) {
@@ -132,7 +137,9 @@ void Tracker::watch_for_root() {
         return;
     }
     std::string below = root_;  // is looked for again once the watch is there
+    int last = -1;
     do {
+        last = root_watch_;
         const int old = std::exchange(root_watch_, -1);
         std::string above = root_;
         while (root_watch_ < 0 && above.size() > 1) {
@@ -145,7 +152,7 @@ void Tracker::watch_for_root() {
         if (old >= 0 && old != root_watch_) {
             unwatch(old);
         }
-    } while (below != root_ && folder_signature(below));
+    } while (root_watch_ >= 0 && root_watch_ != last && below != root_ && folder_signature(below));
 }
 
 void Tracker::sync_folder_named(const std::string& name) {
@@ -298,6 +305,7 @@ void Tracker::unwatch(int watch) {
                       });
     if (!used && source_ != nullptr) {
         source_->remove(watch);
+        unwatched_ = true;
     }
 }
 

@@ -82,6 +82,7 @@ class Tracker {
     int root_watch_ = -1;  // of the root, or of the nearest folder above it while it is missing
     bool root_watched_ = false;
     bool root_dirty_ = false;
+    bool unwatched_ = false;
     std::map<std::string, Folder> folders_;  // the categories
     std::vector<std::string> loose_links_;   // names of categories that lead nowhere yet
 };

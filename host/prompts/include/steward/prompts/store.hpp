@@ -42,8 +42,8 @@ struct Broken {
 };
 
 struct Query {
-    std::string_view text;  // a substring in any case; "", "*" and "**" match all
-    std::optional<std::string_view> category;
+    std::string_view text = {};  // a substring in any case; "", "*" and "**" match all
+    std::optional<std::string_view> category = {};
     std::size_t limit = -1;
 };
 
