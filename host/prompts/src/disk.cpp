@@ -135,7 +135,8 @@ DiskResult<FileData> read_file(const std::string& path, std::size_t max_bytes) {
             return last_error();
         }
         size += static_cast<std::size_t>(got);
-        if (got == 0 || size == limit) {
+        // What is appended from here on shows in the signature.
+        if (got == 0 || size == limit || size == static_cast<std::size_t>(status.st_size)) {
             break;
         }
         if (size == result.data.size()) {  // it grows while it is read

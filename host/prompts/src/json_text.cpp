@@ -36,23 +36,17 @@ std::string_view take_value(std::string_view text, std::size_t& at) noexcept {
         const char c = text[at];
         if (c == '"') {
             take_string(text, at);
-        } else if (c == '{' || c == '[') {
-            ++depth;
-            ++at;
-        } else if (c == '}' || c == ']') {
-            if (depth == 0) {
-                break;
-            }
-            --depth;
-            ++at;
-        } else if (depth > 0) {
-            ++at;
-            continue;
-        } else if (c == ',' || is_json_space(c)) {
-            break;
         } else {
+            const bool closes = c == '}' || c == ']';
+            if (depth == 0 && (closes || c == ',' || is_json_space(c))) {
+                break;  // the end of a number or a word
+            }
+            depth += c == '{' || c == '[' ? 1U : 0U;
+            depth -= closes ? 1U : 0U;
             ++at;
-            continue;
+            if (!closes) {
+                continue;
+            }
         }
         if (depth == 0) {
             break;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,9 +27,10 @@ struct RawMember {
 
 // How a value is laid out.
 struct Layout {
-    bool lines = false;          // one line for each member and element, indented by two
-    std::size_t depth = 0;       // of the value
-    std::size_t max_bytes = -1;  // of the whole text: indentation may be far longer than the value
+    bool lines = false;     // one line for each member and element, indented by two
+    std::size_t depth = 0;  // of the value
+    std::size_t max_bytes =
+        SIZE_MAX;  // of the whole text: indentation may be far longer than the value
 };
 
 // Appends the value, texts unescaped as far as JSON allows. Beyond max_bytes it stops.

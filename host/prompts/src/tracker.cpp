@@ -89,12 +89,12 @@ void Tracker::sync_root() {
         }
         root_watched_ = root_watch_ >= 0 && !is_remote(root_);
         read_categories();
-    } else if (!root_watched_ && (!root_settled_ || *status != *root_status_)) {
-        read_categories();
-    } else if (std::any_of(loose_links_.begin(), loose_links_.end(),
-                           [this](const std::string& name) {
-                               return static_cast<bool>(folder_signature(path_of(name)));
-                           })) {
+        return;
+    }
+    const bool differs = !root_watched_ && (!root_settled_ || *status != *root_status_);
+    if (differs || std::any_of(loose_links_.begin(), loose_links_.end(), [this](const auto& name) {
+            return static_cast<bool>(folder_signature(path_of(name)));
+        })) {
         read_categories();
     }
 }
@@ -281,14 +281,14 @@ void Tracker::forget_file(const std::string& category, Folder& folder, const std
     }
 }
 
-void Tracker::forget_folder(const std::string& name) {
+// The name may be part of what is erased, hence the copy.
+void Tracker::forget_folder(std::string name) {  // NOLINT(performance-unnecessary-value-param)
     const auto found = folders_.find(name);
     if (found == folders_.end()) {
         return;
     }
-    const std::string category = name;  // `name` may be part of what is erased
     for (const auto& [file, state] : found->second.files) {
-        index_.remove(category, file);
+        index_.remove(name, file);
     }
     const int watch = found->second.watch;
     folders_.erase(found);

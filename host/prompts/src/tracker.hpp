@@ -68,7 +68,7 @@ class Tracker {
     void read_folder(const std::string& name, Folder& folder, const Signature& status);
     void check_file(const std::string& category, Folder& folder, const std::string& file);
     void forget_file(const std::string& category, Folder& folder, const std::string& file);
-    void forget_folder(const std::string& name);
+    void forget_folder(std::string name);
     void unwatch(int watch);
     [[nodiscard]] std::string path_of(const std::string& name) const { return root_ + "/" + name; }
 

@@ -17,6 +17,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -44,7 +45,7 @@ struct Broken {
 struct Query {
     std::string_view text = {};  // a substring in any case; "", "*" and "**" match all
     std::optional<std::string_view> category = {};
-    std::size_t limit = -1;
+    std::size_t limit = SIZE_MAX;
 };
 
 struct Listing {
