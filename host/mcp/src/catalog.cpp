@@ -91,6 +91,16 @@ void append_resource(std::string& out, std::string_view key, const std::string& 
     out += '}';
 }
 
+void append_argument(std::string& out, const PromptArgument& argument, const Rules& rules) {
+    out += R"({"name":)";
+    append_json_string(out, argument.name);
+    if (rules.titles) {
+        append_optional(out, "title", argument.title);
+    }
+    append_optional(out, "description", argument.description);
+    out += argument.required ? R"(,"required":true})" : "}";
+}
+
 template <typename Items, typename Append>
 void append_list(std::string& out, const Items& items, Append append) {
     out += '[';
@@ -106,6 +116,24 @@ void append_list(std::string& out, const Items& items, Append append) {
 }
 
 }  // namespace
+
+void append_prompt(std::string& out, const PromptInfo& prompt, const Rules& rules) {
+    out += R"({"name":)";
+    append_json_string(out, prompt.name);
+    if (rules.titles) {
+        append_optional(out, "title", prompt.title);
+    }
+    append_optional(out, "description", prompt.description);
+    if (!prompt.arguments.empty()) {
+        out += R"(,"arguments":[)";
+        for (const PromptArgument& argument : prompt.arguments) {
+            out += out.back() == '[' ? "" : ",";
+            append_argument(out, argument, rules);
+        }
+        out += ']';
+    }
+    out += '}';
+}
 
 bool Catalog::add(Tool tool) {
     if (!is_tool_name(tool.name) || tools_by_name_.count(tool.name) != 0) {
@@ -148,6 +176,16 @@ bool Catalog::add(ResourceTemplate resource) {
     return true;
 }
 
+bool Catalog::add(Prompt prompt) {
+    if (prompt.name.empty() || prompts_by_name_.count(prompt.name) != 0) {
+        return false;
+    }
+    auto entry = std::make_unique<Prompt>(std::move(prompt));
+    prompts_by_name_.emplace(entry->name, entry.get());
+    prompts_.push_back(std::move(entry));
+    return true;
+}
+
 const CatalogTool* Catalog::find_tool(const std::string& name) const {
     const auto found = tools_by_name_.find(name);
     return found == tools_by_name_.end() ? nullptr : found->second;
@@ -156,6 +194,11 @@ const CatalogTool* Catalog::find_tool(const std::string& name) const {
 const Resource* Catalog::find_resource(const std::string& uri) const {
     const auto found = resources_by_uri_.find(uri);
     return found == resources_by_uri_.end() ? nullptr : found->second;
+}
+
+const Prompt* Catalog::find_prompt(const std::string& name) const {
+    const auto found = prompts_by_name_.find(name);
+    return found == prompts_by_name_.end() ? nullptr : found->second;
 }
 
 const ResourceTemplate* Catalog::find_template(std::string_view uri,
@@ -185,6 +228,13 @@ void Catalog::append_templates(std::string& out, const Rules& rules) const {
         append_resource(out, "uriTemplate", r.uri_template, r.name, r.title, r.description,
                         r.mime_type, rules);
     });
+}
+
+void Catalog::append_prompts(std::string& out, const Rules& rules) const {
+    for (const auto& prompt : prompts_) {
+        out += prompt == prompts_.front() ? "" : ",";
+        append_prompt(out, *prompt, rules);
+    }
 }
 
 }  // namespace steward::mcp

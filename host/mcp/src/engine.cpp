@@ -44,7 +44,8 @@ struct Engine::Envelope {
     const Poco::Dynamic::Var* id = nullptr;
     const Poco::Dynamic::Var* method = nullptr;
     const Poco::Dynamic::Var* params = nullptr;
-    bool is_response = false;
+    const Poco::Dynamic::Var* result = nullptr;
+    const Poco::Dynamic::Var* error = nullptr;
 
     explicit Envelope(const Poco::JSON::Object& object) {
         for (const auto& [key, value] : object) {
@@ -56,8 +57,10 @@ struct Engine::Envelope {
                 method = &value;
             } else if (key == "params") {
                 params = &value;
-            } else if (key == "result" || key == "error") {
-                is_response = true;
+            } else if (key == "result") {
+                result = &value;
+            } else if (key == "error") {
+                error = &value;
             }
         }
     }
@@ -69,7 +72,10 @@ Engine::Engine(ServerInfo info, Options options, Sink sink, Validator validator,
       validator_(std::move(validator)),
       hooks_(std::move(hooks)),
       outgoing_(std::move(sink), options_.max_output_line),
-      reader_({options_.max_depth, options_.max_values}) {
+      reader_({options_.max_depth, options_.max_values}),
+      subscriptions_(outgoing_, options_.congested,
+                     {options_.max_subscribed_uris, options_.max_listens}),
+      request_state_(options_.now, options_.input_lifetime) {
     modern_server_info_ = server_info(rules_of(Revision::k2026_07_28));
     auto nobody = std::make_shared<Client>();
     nobody->revision = negotiate("");
@@ -114,6 +120,10 @@ void Engine::receive_oversize(std::size_t limit) {
 void Engine::receive_failed(std::string_view what) {
     trouble("a message was given up: " + std::string(what));
     outgoing_.answer({}, error_line({}, kInternalError, "internal error", {}), nullptr);
+}
+
+void Engine::change_failed(std::string_view what) {
+    trouble("a change was not told: " + std::string(what));
 }
 
 void Engine::refuse(std::string_view id, int code, std::string_view message, Batch* batch) {
@@ -194,8 +204,9 @@ void Engine::receive_message(const Poco::Dynamic::Var& message,
         return;
     }
     const Envelope envelope(*object);
-    if (envelope.method == nullptr && envelope.is_response) {
-        return;  // no request of ours is open, so it answers nothing
+    if (envelope.method == nullptr && (envelope.result != nullptr || envelope.error != nullptr)) {
+        receive_response(envelope.id, envelope.result, envelope.error);
+        return;
     }
     std::string id;
     if (envelope.id != nullptr) {
@@ -223,7 +234,7 @@ void Engine::receive_message(const Poco::Dynamic::Var& message,
         receive_notification(*method, envelope.params);
         return;
     }
-    if (calls_.count(id) != 0) {
+    if (calls_.count(id) != 0 || subscriptions_.is_listening(id)) {
         refuse(id, kInvalidRequest, "a request with this id is still being worked on", batch.get());
         return;
     }
@@ -320,11 +331,11 @@ bool Engine::read_modern_meta(Request& request, const Poco::JSON::Object& meta,
     }
     if (const auto* level = find_member(meta, kMetaLogLevel)) {
         const auto* text = as_string(level);
-        if (text == nullptr || !is_log_level(*text)) {
+        request.log_level = text != nullptr ? log_level(*text) : std::nullopt;
+        if (!request.log_level) {
             fail(request, kInvalidParams, meta_fault(kMetaLogLevel, "must be a log level"));
             return false;
         }
-        request.log_level = *text;
     }
     request.client = std::move(client);
     return true;
@@ -362,15 +373,11 @@ void Engine::dispatch(const RequestPtr& request) {
         fail(*request, kInvalidRequest, "not initialized: send initialize first");
         return;
     }
-    if (rules.modern && may_require_input(request->method) && !request->params.isNull()) {
-        const auto* state = find_member(*request->params, "requestState");
-        const auto* responses = find_member(*request->params, "inputResponses");
-        if ((state != nullptr && as_string(state) == nullptr) ||
-            (responses != nullptr && as_object(responses).isNull())) {
-            fail(*request, kInvalidParams,
-                 "requestState must be a string and inputResponses an object");
-            return;
-        }
+    if (!read_inputs(*request)) {
+        return;
+    }
+    if (!rules.modern && method->needs_session) {
+        subscriptions_.session_ready();
     }
     (this->*method->handle)(request);
 }
@@ -382,9 +389,11 @@ void Engine::serving(const Request& request) const {
 }
 
 void Engine::receive_notification(const std::string& method, const Poco::Dynamic::Var* params) {
-    // notifications/initialized needs nothing; all others but this one are unknown to us.
+    if (method == "notifications/initialized" && session_) {
+        subscriptions_.session_ready();
+    }
     if (method != "notifications/cancelled") {
-        return;
+        return;  // all others need nothing, or are unknown
     }
     const auto object = as_object(params);
     if (object.isNull()) {
@@ -394,65 +403,6 @@ void Engine::receive_notification(const std::string& method, const Poco::Dynamic
         if (const auto text = read_id(*id)) {
             cancel(*text);
         }
-    }
-}
-
-void Engine::cancel(const std::string& id) {
-    const auto found = calls_.find(id);
-    if (found == calls_.end()) {
-        return;
-    }
-    const RequestPtr request = found->second;
-    calls_.erase(found);
-    request->state = Request::State::kCancelled;
-    if (request->batch) {
-        outgoing_.close_one(*request->batch);
-    }
-    const auto on_cancel = std::exchange(request->on_cancel, nullptr);
-    if (on_cancel) {
-        on_cancel();
-    }
-}
-
-bool Engine::close(Request& request) {
-    assert(on_owner_thread());
-    if (request.state != Request::State::kOpen) {
-        return false;
-    }
-    request.state = Request::State::kAnswered;
-    request.on_cancel = nullptr;
-    const auto found = calls_.find(request.id);
-    if (found != calls_.end() && found->second.get() == &request) {
-        calls_.erase(found);
-    }
-    return true;
-}
-
-void Engine::send(Request& request, std::string line) {
-    outgoing_.answer(request.id, std::move(line), request.batch.get());
-    if (request.batch) {
-        outgoing_.close_one(*request.batch);
-    }
-}
-
-void Engine::finish_result(Request& request, ResultWriter&& writer,
-                           const std::optional<CachePolicy>& cache) {
-    if (close(request)) {
-        send(request, std::move(writer).finish(cache, modern_server_info_));
-    }
-}
-
-void Engine::fail(Request& request, int code, std::string_view message,
-                  const Poco::JSON::Object::Ptr& data) {
-    if (close(request)) {
-        send(request, error_line(request.id, code, message, data));
-    }
-}
-
-void Engine::drop(Request& request) {
-    if (request.state == Request::State::kOpen) {
-        trouble("the handler of " + excerpt(request.target) + " gave no answer");
-        fail(request, kInternalError, "internal error: no answer was given");
     }
 }
 

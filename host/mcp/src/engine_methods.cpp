@@ -1,7 +1,7 @@
 #include <cassert>
-#include <exception>
 #include <utility>
 
+#include "base64.hpp"
 #include "engine.hpp"
 #include "steward/mcp/errors.hpp"
 
@@ -81,6 +81,13 @@ std::span<const Engine::Method> Engine::methods() noexcept {
         {"tools/list", true, &Engine::has_tools, &Engine::on_tools_list},
         {"resources/list", true, &Engine::has_resources, &Engine::on_resources_list},
         {"resources/templates/list", true, &Engine::has_resources, &Engine::on_templates_list},
+        {"prompts/list", true, &Engine::has_prompts, &Engine::on_prompts_list},
+        {"prompts/get", true, &Engine::has_prompts, &Engine::on_prompts_get},
+        {"completion/complete", true, &Engine::has_completer, &Engine::on_complete},
+        {"resources/subscribe", true, &Engine::has_subscriptions, &Engine::on_subscribe},
+        {"resources/unsubscribe", true, &Engine::has_subscriptions, &Engine::on_unsubscribe},
+        {"subscriptions/listen", false, &Engine::has_listen, &Engine::on_listen},
+        {"logging/setLevel", true, &Engine::has_logging, &Engine::on_set_level},
         {"initialize", false, &Engine::always, &Engine::on_initialize},
         {"server/discover", false, &Engine::always, &Engine::on_discover},
     };
@@ -100,14 +107,38 @@ std::string Engine::server_info(const Rules& rules) const {
     return out;
 }
 
-std::string Engine::capabilities() const {
+ListFlags Engine::changing_lists() const noexcept {
+    const bool changing = options_.list_changed;
+    return {changing && has_tools(), changing && has_prompts(), changing && has_resources()};
+}
+
+std::string Engine::capabilities(const Rules& rules) const {
     std::string out = "{";
+    const auto add = [&](std::string_view name, std::string_view members) {
+        out += out.size() > 1 ? ",\"" : "\"";
+        out += name;
+        out += "\":{";
+        out += members;
+        out += '}';
+    };
+    const std::string_view changing = options_.list_changed ? R"("listChanged":true)" : "";
     if (has_tools()) {
-        out += R"("tools":{})";
+        add("tools", changing);
     }
     if (has_resources()) {
-        out += out.size() > 1 ? "," : "";
-        out += R"("resources":{})";
+        std::string members(has_subscriptions() ? R"("subscribe":true)" : "");
+        members += members.empty() || changing.empty() ? "" : ",";
+        members += changing;
+        add("resources", members);
+    }
+    if (has_prompts()) {
+        add("prompts", changing);
+    }
+    if (has_completer() && rules.completions) {
+        add("completions", "");
+    }
+    if (has_logging()) {
+        add("logging", "");
     }
     out += '}';
     return out;
@@ -129,10 +160,11 @@ void Engine::on_initialize(const RequestPtr& request) {
     }
     introduction.client.revision = negotiate(introduction.version);
     session_ = std::make_shared<const Client>(std::move(introduction.client));
+    subscriptions_.open_session(changing_lists());
     const Rules& rules = rules_of(session_->revision);
     ResultWriter writer(request->id, rules, 512 + info_.instructions.size());
     writer.string_member("protocolVersion", rules.name);
-    writer.member("capabilities") += capabilities();
+    writer.member("capabilities") += capabilities(rules);
     writer.member("serverInfo") += server_info(rules);
     if (!info_.instructions.empty()) {
         writer.string_member("instructions", info_.instructions);
@@ -152,7 +184,7 @@ void Engine::on_discover(const RequestPtr& request) {
         append_json_string(versions, name);
     }
     versions += ']';
-    writer.member("capabilities") += capabilities();
+    writer.member("capabilities") += capabilities(*request->rules);
     if (!info_.instructions.empty()) {
         writer.string_member("instructions", info_.instructions);
     }
@@ -255,23 +287,6 @@ void Engine::on_resources_read(const RequestPtr& request) {
     }
 }
 
-void Engine::run_handler(const RequestPtr& request, const Handler& handler) {
-    if (calls_.size() >= options_.max_calls) {
-        fail(*request, kInternalError,
-             "more than " + std::to_string(options_.max_calls) + " calls are in flight; try later");
-        return;
-    }
-    calls_.emplace(request->id, request);
-    // Kept until the handler is back, so that an exception is not mistaken for a dropped call.
-    const auto call = std::make_shared<Call>(weak_from_this(), request);
-    try {
-        handler(call);
-    } catch (const std::exception& error) {
-        trouble("the handler of " + excerpt(request->target) + " failed: " + error.what());
-        fail(*request, kInternalError, "internal error");
-    }
-}
-
 void Engine::answer_tool(Request& request, const ToolResult& result) {
     assert(!request.read && "reply() answers tools/call; use reply_resource()");
     const bool has_structured = !result.structured_json().empty();
@@ -316,10 +331,26 @@ void Engine::answer_read(Request& request, const std::vector<ResourceContents>& 
 }
 
 void Engine::answer_not_found(Request& request) {
+    if (request.method == "prompts/get") {
+        fail(request, kInvalidParams, "unknown prompt " + quoted(request.target));
+        return;
+    }
     auto data = ordered_object();
     data->set("uri", excerpt(request.target));
     fail(request, request.rules->resource_not_found,
          "resource not found: " + excerpt(request.target), data);
+}
+
+void Engine::on_set_level(const RequestPtr& request) {
+    const auto* name =
+        request->params.isNull() ? nullptr : as_string(find_member(*request->params, "level"));
+    const auto level = name != nullptr ? log_level(*name) : std::nullopt;
+    if (!level) {
+        fail(*request, kInvalidParams, "params.level must be a log level");
+        return;
+    }
+    session_log_level_ = *level;
+    finish_result(*request, ResultWriter(request->id, *request->rules, 0));
 }
 
 }  // namespace steward::mcp

@@ -1,6 +1,5 @@
 #include "message.hpp"
 
-#include <cstdint>
 #include <utility>
 
 #include "steward/mcp/errors.hpp"
@@ -9,13 +8,20 @@
 namespace steward::mcp {
 
 ResultWriter::ResultWriter(std::string_view id, const Rules& rules, std::size_t expected_bytes)
-    : rules_(rules) {
+    : ResultWriter(id, rules, rules.result_head, expected_bytes) {}
+
+ResultWriter ResultWriter::input_required(std::string_view id, const Rules& rules) {
+    return {id, rules, rules.input_required_head, 512};
+}
+
+ResultWriter::ResultWriter(std::string_view id, const Rules& rules, std::string_view head,
+                           std::size_t expected_bytes)
+    : rules_(rules), empty_(head.empty()) {
     line_.reserve(expected_bytes + id.size() + 192);
     line_ += R"({"jsonrpc":"2.0","id":)";
     line_ += id;
     line_ += R"(,"result":{)";
-    line_ += rules.result_head;
-    empty_ = rules.result_head.empty();
+    line_ += head;
 }
 
 std::string& ResultWriter::member(std::string_view key) {
@@ -31,7 +37,7 @@ void ResultWriter::string_member(std::string_view key, std::string_view value) {
 }
 
 std::string ResultWriter::finish(const std::optional<CachePolicy>& cache,
-                                 std::string_view server_info) && {
+                                 std::string_view server_info, std::string_view subscription) && {
     if (cache && rules_.caching) {
         append_json_integer(member("ttlMs"), cache->ttl.count() > 0 ? cache->ttl.count() : 0);
         member("cacheScope") +=
@@ -43,6 +49,12 @@ std::string ResultWriter::finish(const std::optional<CachePolicy>& cache,
         out += kMetaServerInfo;
         out += "\":";
         out += server_info;
+        if (!subscription.empty()) {
+            out += ",\"";
+            out += kMetaSubscriptionId;
+            out += "\":";
+            out += subscription;
+        }
         out += '}';
     }
     line_ += "}}";
@@ -68,22 +80,6 @@ std::string error_line(std::string_view id, int code, std::string_view message,
     return line;
 }
 
-void append_base64(std::string& out, std::string_view bytes) {
-    constexpr std::string_view kAlphabet =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    out.reserve(out.size() + (bytes.size() + 2) / 3 * 4 + 2);
-    for (std::size_t i = 0; i < bytes.size(); i += 3) {
-        const std::size_t count = bytes.size() - i < 3 ? bytes.size() - i : 3;
-        std::uint32_t group = 0;
-        for (std::size_t k = 0; k < 3; ++k) {
-            group = group << 8U | (k < count ? static_cast<unsigned char>(bytes[i + k]) : 0U);
-        }
-        for (std::size_t k = 0; k < 4; ++k) {
-            out += k <= count ? kAlphabet[group >> (18U - 6U * k) & 0x3FU] : '=';
-        }
-    }
-}
-
 void Outgoing::answer(std::string_view id, std::string line, Batch* batch) {
     if (line.size() + 2 > max_line_) {  // 2: the brackets of a batch
         const std::string text = "the answer takes " + std::to_string(line.size()) +
@@ -104,7 +100,7 @@ void Outgoing::answer(std::string_view id, std::string line, Batch* batch) {
     batch->answers += line;
 }
 
-void Outgoing::notification(std::string_view method, std::string_view params) {
+void Outgoing::notification(std::string_view method, std::string_view params, LineKind kind) {
     std::string line = R"({"jsonrpc":"2.0","method":)";
     append_json_string(line, method);
     if (!params.empty()) {
@@ -113,8 +109,23 @@ void Outgoing::notification(std::string_view method, std::string_view params) {
     }
     line += '}';
     if (line.size() <= max_line_) {
-        sink_(std::move(line), LineKind::kNotification);
+        sink_(std::move(line), kind);
     }
+}
+
+bool Outgoing::request(std::string_view id, std::string_view method, std::string_view params) {
+    std::string line = R"({"jsonrpc":"2.0","id":)";
+    line += id;
+    line += R"(,"method":)";
+    append_json_string(line, method);
+    line += R"(,"params":)";
+    line += params;
+    line += '}';
+    if (line.size() > max_line_) {
+        return false;
+    }
+    sink_(std::move(line), LineKind::kAnswer);
+    return true;
 }
 
 void Outgoing::close_one(Batch& batch) {

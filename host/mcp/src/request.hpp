@@ -8,8 +8,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "message.hpp"
+#include "steward/mcp/prompts.hpp"
 #include "steward/mcp/revisions.hpp"
 #include "steward/mcp/types.hpp"
 #include "steward/mcp/uri_template.hpp"
@@ -30,20 +32,29 @@ struct Request {
     Poco::JSON::Object::Ptr params;  // null: none
     const Rules* rules = nullptr;
     std::shared_ptr<const Client> client;
-    std::string progress_token;  // JSON text; empty: none was given
-    std::string log_level;       // modern: the least level that the client wants; empty: none
+    std::string progress_token;         // JSON text; empty: none was given
+    std::optional<double> progress;     // the last one that was sent
+    std::optional<LogLevel> log_level;  // modern: the least level that the client wants
     std::shared_ptr<Batch> batch;
 
     // Changed by the mcp thread alone, read by any.
     std::atomic<State> state{State::kOpen};
     std::function<void()> on_cancel;
 
-    // tools/call and resources/read
+    // What the handler sees.
     std::string target;
     Poco::JSON::Object::Ptr arguments;
     UriVariables variables;
     std::optional<ReadTarget> read;
     bool wants_structured = false;  // the tool has an output schema
+    std::string position;           // prompts/list: where the page begins; empty: the first one
+    CompletionRequest completion;
+
+    // Modern: what the client brings back to a request that has asked for input.
+    Poco::JSON::Object::Ptr input_responses;  // null: none
+    std::optional<std::string> input_state;
+
+    std::vector<std::string> questions;  // ids of requests to the client that are open
 };
 
 using RequestPtr = std::shared_ptr<Request>;

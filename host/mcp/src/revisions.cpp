@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <array>
 
+#include "steward/mcp/errors.hpp"
+
 namespace steward::mcp {
 namespace {
 
 constexpr int kLegacyResourceNotFound = -32002;
-constexpr int kModernResourceNotFound = -32602;
 
 // Oldest first.
 constexpr std::array<Rules, 5> kRules = {{
@@ -18,10 +19,18 @@ constexpr std::array<Rules, 5> kRules = {{
      .tool_annotations = false,
      .titles = false,
      .structured_content = false,
+     .completions = false,
+     .completion_context = false,
+     .progress_message = false,
+     .server_requests = true,
+     .elicitation = false,
+     .unsolicited_changes = true,
      .caching = false,
      .server_info_in_results = false,
      .result_head = "",
-     .resource_not_found = kLegacyResourceNotFound},
+     .input_required_head = "",
+     .resource_not_found = kLegacyResourceNotFound,
+     .missing_capability = kInvalidRequest},
     {.revision = Revision::k2025_03_26,
      .name = "2025-03-26",
      .modern = false,
@@ -29,10 +38,18 @@ constexpr std::array<Rules, 5> kRules = {{
      .tool_annotations = true,
      .titles = false,
      .structured_content = false,
+     .completions = true,
+     .completion_context = false,
+     .progress_message = true,
+     .server_requests = true,
+     .elicitation = false,
+     .unsolicited_changes = true,
      .caching = false,
      .server_info_in_results = false,
      .result_head = "",
-     .resource_not_found = kLegacyResourceNotFound},
+     .input_required_head = "",
+     .resource_not_found = kLegacyResourceNotFound,
+     .missing_capability = kInvalidRequest},
     {.revision = Revision::k2025_06_18,
      .name = "2025-06-18",
      .modern = false,
@@ -40,10 +57,18 @@ constexpr std::array<Rules, 5> kRules = {{
      .tool_annotations = true,
      .titles = true,
      .structured_content = true,
+     .completions = true,
+     .completion_context = true,
+     .progress_message = true,
+     .server_requests = true,
+     .elicitation = true,
+     .unsolicited_changes = true,
      .caching = false,
      .server_info_in_results = false,
      .result_head = "",
-     .resource_not_found = kLegacyResourceNotFound},
+     .input_required_head = "",
+     .resource_not_found = kLegacyResourceNotFound,
+     .missing_capability = kInvalidRequest},
     {.revision = Revision::k2025_11_25,
      .name = "2025-11-25",
      .modern = false,
@@ -51,10 +76,18 @@ constexpr std::array<Rules, 5> kRules = {{
      .tool_annotations = true,
      .titles = true,
      .structured_content = true,
+     .completions = true,
+     .completion_context = true,
+     .progress_message = true,
+     .server_requests = true,
+     .elicitation = true,
+     .unsolicited_changes = true,
      .caching = false,
      .server_info_in_results = false,
      .result_head = "",
-     .resource_not_found = kLegacyResourceNotFound},
+     .input_required_head = "",
+     .resource_not_found = kLegacyResourceNotFound,
+     .missing_capability = kInvalidRequest},
     {.revision = Revision::k2026_07_28,
      .name = "2026-07-28",
      .modern = true,
@@ -62,10 +95,18 @@ constexpr std::array<Rules, 5> kRules = {{
      .tool_annotations = true,
      .titles = true,
      .structured_content = true,
+     .completions = true,
+     .completion_context = true,
+     .progress_message = true,
+     .server_requests = false,
+     .elicitation = true,
+     .unsolicited_changes = false,
      .caching = true,
      .server_info_in_results = true,
      .result_head = R"("resultType":"complete")",
-     .resource_not_found = kModernResourceNotFound},
+     .input_required_head = R"("resultType":"input_required")",
+     .resource_not_found = kInvalidParams,
+     .missing_capability = kMissingCapability},
 }};
 
 struct MethodEras {
@@ -92,6 +133,7 @@ constexpr std::array<MethodEras, 15> kMethods = {{
     {"logging/setLevel", true, false},
 }};
 
+// In the order of LogLevel.
 constexpr std::array<std::string_view, 8> kLogLevels = {"debug", "info",     "notice", "warning",
                                                         "error", "critical", "alert",  "emergency"};
 
@@ -154,8 +196,26 @@ bool may_require_input(std::string_view method) noexcept {
     return method == "tools/call" || method == "resources/read" || method == "prompts/get";
 }
 
-bool is_log_level(std::string_view level) noexcept {
-    return std::find(kLogLevels.begin(), kLogLevels.end(), level) != kLogLevels.end();
+std::string_view capability_for(const Rules& rules, std::string_view method) noexcept {
+    if (method == "elicitation/create") {
+        return rules.elicitation ? "elicitation" : "";
+    }
+    if (method == "sampling/createMessage") {
+        return "sampling";
+    }
+    return method == "roots/list" ? "roots" : "";
+}
+
+std::optional<LogLevel> log_level(std::string_view name) noexcept {
+    const auto* const found = std::find(kLogLevels.begin(), kLogLevels.end(), name);
+    if (found == kLogLevels.end()) {
+        return std::nullopt;
+    }
+    return static_cast<LogLevel>(found - kLogLevels.begin());
+}
+
+std::string_view name_of(LogLevel level) noexcept {
+    return kLogLevels.at(static_cast<std::size_t>(level));
 }
 
 }  // namespace steward::mcp

@@ -23,6 +23,20 @@ void guarded(Engine& engine, Work work) noexcept {
     }
 }
 
+// The same for what did not come from a client: nobody waits for an answer.
+template <typename Work>
+void guarded_change(Engine& engine, Work work) noexcept {
+    try {
+        work();
+    } catch (const std::exception& error) {
+        try {
+            engine.change_failed(error.what());
+        } catch (const std::exception&) {
+            // The log has no room either.
+        }
+    }
+}
+
 }  // namespace
 
 Server::Server(ServerInfo info, Options options, Sink sink, Validator validator, Hooks hooks)
@@ -46,6 +60,20 @@ void Server::add_resource_template(ResourceTemplate resource) {
     assert(added && "the template is taken or malformed");
 }
 
+void Server::add_prompt(Prompt prompt) {
+    [[maybe_unused]] const bool added = engine_->catalog().add(std::move(prompt));
+    assert(added && "the prompt's name is taken or empty");
+}
+
+void Server::set_prompt_source(PromptSource source) {
+    assert(source.list && source.get && "a source answers both methods");
+    engine_->set_prompt_source(std::move(source));
+}
+
+void Server::set_completer(Handler completer) {
+    engine_->set_completer(std::move(completer));
+}
+
 void Server::receive(std::string_view line) noexcept {
     guarded(*engine_, [&] { engine_->receive(line); });
 }
@@ -56,6 +84,30 @@ void Server::receive_oversize(std::size_t limit) noexcept {
 
 std::size_t Server::pending() const noexcept {
     return engine_->pending();
+}
+
+void Server::resource_updated(const std::string& uri) noexcept {
+    guarded_change(*engine_, [&] { engine_->resource_updated(uri); });
+}
+
+void Server::tools_changed() noexcept {
+    guarded_change(*engine_, [&] { engine_->list_changed(ListKind::kTools); });
+}
+
+void Server::prompts_changed() noexcept {
+    guarded_change(*engine_, [&] { engine_->list_changed(ListKind::kPrompts); });
+}
+
+void Server::resources_changed() noexcept {
+    guarded_change(*engine_, [&] { engine_->list_changed(ListKind::kResources); });
+}
+
+void Server::flush_updates() noexcept {
+    guarded_change(*engine_, [&] { engine_->flush_updates(); });
+}
+
+void Server::close_subscriptions() noexcept {
+    guarded_change(*engine_, [&] { engine_->close_subscriptions(); });
 }
 
 }  // namespace steward::mcp

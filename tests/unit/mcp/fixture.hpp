@@ -40,10 +40,27 @@ inline std::string modern(const std::string& id, const std::string& method,
     return legacy(id, method, "{" + members + (members.empty() ? "" : ",") + kModernMeta + "}");
 }
 
-inline std::string initialize(const std::string& version, const std::string& id = "0") {
+// The same with capabilities of the client, an object, and further members of _meta.
+inline std::string modern_from(const std::string& capabilities, const std::string& id,
+                               const std::string& method, const std::string& members = "",
+                               const std::string& meta = "") {
+    return legacy(id, method,
+                  "{" + members + (members.empty() ? "" : ",") +
+                      R"("_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28",)"
+                      R"("io.modelcontextprotocol/clientCapabilities":)" +
+                      capabilities + (meta.empty() ? "" : ",") + meta + "}}");
+}
+
+inline std::string initialize(const std::string& version, const std::string& id = "0",
+                              const std::string& capabilities = "{}") {
     return legacy(id, "initialize",
-                  R"({"protocolVersion":")" + version +
-                      R"(","capabilities":{},"clientInfo":{"name":"t","version":"1"}})");
+                  R"({"protocolVersion":")" + version + R"(","capabilities":)" + capabilities +
+                      R"(,"clientInfo":{"name":"t","version":"1"}})");
+}
+
+inline std::string cancel(const std::string& id) {
+    return R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":)" + id +
+           R"(,"reason":"because"}})";
 }
 
 class Fixture {
@@ -60,7 +77,11 @@ class Fixture {
         hooks.on_trouble = [this](std::string_view text) { troubles.emplace_back(text); };
         ServerInfo info{"fixture", "The Fixture", "1.2.3", "be kind"};
         server = std::make_unique<Server>(
-            info, options, [this](std::string line, LineKind) { lines.push_back(std::move(line)); },
+            info, options,
+            [this](std::string line, LineKind kind) {
+                lines.push_back(std::move(line));
+                kinds.push_back(kind);
+            },
             [](const Object::Ptr& schema, const Poco::Dynamic::Var& value) {
                 return validate(*schema, *value.extract<Object::Ptr>());
             },
@@ -72,6 +93,7 @@ class Fixture {
     // The answers to one line, each checked for being one line of valid UTF-8.
     std::vector<std::string> send(std::string_view line) {
         lines.clear();
+        kinds.clear();
         server->receive(line);
         for (const std::string& answer : lines) {
             CHECK(is_valid_utf8(answer));
@@ -104,12 +126,23 @@ class Fixture {
 
     int error_code(std::string_view line) { return error(line)->getValue<int>("code"); }
 
-    void open(const std::string& version) { result(initialize(version)); }
+    void open(const std::string& version, const std::string& capabilities = "{}") {
+        result(initialize(version, "0", capabilities));
+        send(R"({"jsonrpc":"2.0","method":"notifications/initialized"})");
+    }
 
     // Still serves, whatever came before.
     void check_alive() { CHECK(ask(legacy("\"alive\"", "ping"))->isObject("result")); }
 
+    void add_plain_tool(const std::string& name, Handler handler) {
+        Tool tool;
+        tool.name = name;
+        tool.handler = std::move(handler);
+        server->add_tool(tool);
+    }
+
     std::vector<std::string> lines;
+    std::vector<LineKind> kinds;  // of lines
     std::vector<std::string> modern_requests;
     std::vector<std::string> troubles;
     std::vector<std::shared_ptr<Call>> waiting;  // calls of the tool "wait"
@@ -154,13 +187,6 @@ class Fixture {
         add_plain_tool("huge", [](const std::shared_ptr<Call>& call) {
             call->reply(ToolResult::text(std::string(9U * 1024 * 1024, 'x')));
         });
-    }
-
-    void add_plain_tool(const std::string& name, Handler handler) {
-        Tool tool;
-        tool.name = name;
-        tool.handler = std::move(handler);
-        server->add_tool(tool);
     }
 
     void add_resources() {

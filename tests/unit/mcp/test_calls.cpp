@@ -10,11 +10,6 @@ namespace {
 
 const std::string kWait = R"({"name":"wait"})";
 
-std::string cancel(const std::string& id) {
-    return R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":)" + id +
-           R"(,"reason":"because"}})";
-}
-
 }  // namespace
 
 TEST_CASE("a call is answered later, and only once", "[mcp][calls]") {

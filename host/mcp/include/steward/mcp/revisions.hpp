@@ -19,16 +19,27 @@ enum class Revision { k2024_11_05, k2025_03_26, k2025_06_18, k2025_11_25, k2026_
 // What one revision allows and demands.
 struct Rules {
     Revision revision;
-    std::string_view name;         // as it is written on the wire
-    bool modern;                   // stateless, named by each message
-    bool batches;                  // arrays of messages are accepted
-    bool tool_annotations;         // tools/list carries `annotations`
-    bool titles;                   // `title` of tools, resources and programs
-    bool structured_content;       // `outputSchema` and `structuredContent`
-    bool caching;                  // `ttlMs` and `cacheScope` on lists and on resources/read
-    bool server_info_in_results;   // `_meta["io.modelcontextprotocol/serverInfo"]`
-    std::string_view result_head;  // members that open every result, or empty
-    int resource_not_found;        // error code of an unknown resource
+    std::string_view name;        // as it is written on the wire
+    bool modern;                  // stateless, named by each message
+    bool batches;                 // arrays of messages are accepted
+    bool tool_annotations;        // tools/list carries `annotations`
+    bool titles;                  // `title` of tools, resources, prompts and programs
+    bool structured_content;      // `outputSchema` and `structuredContent`
+    bool completions;             // the capability `completions`; completion itself is older
+    bool completion_context;      // completion/complete says which arguments are settled
+    bool progress_message;        // `message` of a progress notification
+    bool server_requests;         // the server may send requests to the client
+    bool elicitation;             // the client may be asked to ask its user
+    bool unsolicited_changes;     // list_changed goes out without having been asked for
+    bool caching;                 // `ttlMs` and `cacheScope` on lists and on resources/read
+    bool server_info_in_results;  // `_meta["io.modelcontextprotocol/serverInfo"]`
+    // Members that open every result, and those that open the question for more input; empty:
+    // none, and there is no such question.
+    std::string_view result_head;
+    std::string_view input_required_head;
+    // Error codes of an unknown resource, and of a capability that the client has not declared.
+    int resource_not_found;
+    int missing_capability;
 };
 
 // Keys of params._meta and result._meta.
@@ -38,6 +49,7 @@ inline constexpr std::string_view kMetaClientCapabilities =
 inline constexpr std::string_view kMetaClientInfo = "io.modelcontextprotocol/clientInfo";
 inline constexpr std::string_view kMetaLogLevel = "io.modelcontextprotocol/logLevel";
 inline constexpr std::string_view kMetaServerInfo = "io.modelcontextprotocol/serverInfo";
+inline constexpr std::string_view kMetaSubscriptionId = "io.modelcontextprotocol/subscriptionId";
 
 [[nodiscard]] const Rules& rules_of(Revision revision) noexcept;
 
@@ -61,7 +73,13 @@ inline constexpr std::string_view kMetaServerInfo = "io.modelcontextprotocol/ser
 // True for the modern methods that may be sent again with `inputResponses` and `requestState`.
 [[nodiscard]] bool may_require_input(std::string_view method) noexcept;
 
-// True for the names of the eight log levels, the same ones in every revision.
-[[nodiscard]] bool is_log_level(std::string_view level) noexcept;
+// The capability that a client must have declared to be asked `method` ("elicitation" for
+// elicitation/create); empty when clients of that revision cannot be asked.
+[[nodiscard]] std::string_view capability_for(const Rules& rules, std::string_view method) noexcept;
+
+// The eight log levels, the same ones in every revision, the least important first.
+enum class LogLevel { kDebug, kInfo, kNotice, kWarning, kError, kCritical, kAlert, kEmergency };
+[[nodiscard]] std::optional<LogLevel> log_level(std::string_view name) noexcept;
+[[nodiscard]] std::string_view name_of(LogLevel level) noexcept;
 
 }  // namespace steward::mcp

@@ -1,10 +1,11 @@
 // The protocol side of an MCP server: lines in, lines out.
 //
 // It speaks the legacy revisions 2024-11-05, 2025-03-26, 2025-06-18 and 2025-11-25 and the modern
-// revision 2026-07-28, decided message by message. It knows the protocol and the registered tools
-// and resources; it does no I/O, keeps no clock and starts no thread.
+// revision 2026-07-28, decided message by message. It knows the protocol and the registered tools,
+// resources and prompts; it does no I/O and starts no thread.
 //
-// What it holds about a client: the revision that `initialize` settled, and the calls in flight.
+// What it holds about a client: the revision that `initialize` settled and the log level, the calls
+// in flight, the questions they have asked the client, and the subscriptions.
 // Whatever is received, it goes on: broken input is answered with an error or ignored.
 //
 // Thread rule: one thread, the mcp thread, makes every call (asserted in debug builds): the one
@@ -13,9 +14,11 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "steward/mcp/call.hpp"
+#include "steward/mcp/prompts.hpp"
 #include "steward/mcp/types.hpp"
 
 namespace steward::mcp {
@@ -30,11 +33,18 @@ class Server {
     Server& operator=(const Server&) = delete;
 
     // Registration, before the first receive(). Lists show the order of registration. The names of
-    // tools, the uris of resources and the texts of templates are unique (asserted; a second one is
-    // ignored). Capabilities follow from what is registered: without a tool there is no tools/list.
+    // tools and of prompts, the uris of resources and the texts of templates are unique (asserted; a
+    // second one is ignored). Capabilities follow from what is registered: without a tool there is
+    // no tools/list.
     void add_tool(Tool tool);
     void add_resource(Resource resource);
     void add_resource_template(ResourceTemplate resource);
+    void add_prompt(Prompt prompt);
+    // Both handlers are set. Its names should differ from those of registered prompts, which win.
+    void set_prompt_source(PromptSource source);
+    // Answers completion/complete with Call::reply_completion(); for what it does not know it fails
+    // with -32602.
+    void set_completer(Handler completer);
 
     // Handles one line, without its newline. Answers of methods that need no handler are in the
     // sink when it returns. Does not throw.
@@ -42,8 +52,19 @@ class Server {
     // The transport threw away a line beyond its limit: answered with -32600.
     void receive_oversize(std::size_t limit) noexcept;
 
-    // Calls that wait for their answer.
+    // Calls that wait for their answer; open subscriptions/listen requests are none of them.
     [[nodiscard]] std::size_t pending() const noexcept;
+
+    // Tells those who have subscribed, once per subscription, or marks it while Options::congested
+    // says true. A uri is compared as it was subscribed to, byte by byte.
+    void resource_updated(const std::string& uri) noexcept;
+    void tools_changed() noexcept;
+    void prompts_changed() noexcept;
+    void resources_changed() noexcept;
+    // The client reads again: sends what was marked meanwhile, the last state once.
+    void flush_updates() noexcept;
+    // The server is about to end: answers all subscriptions/listen requests.
+    void close_subscriptions() noexcept;
 
   private:
     std::shared_ptr<Engine> engine_;

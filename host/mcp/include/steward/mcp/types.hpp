@@ -141,6 +141,25 @@ struct Options {
     std::size_t max_calls = kMaxCalls;  // calls that wait for their answer; more are refused
     std::size_t max_batch = 1000;
     CachePolicy list_cache{std::chrono::seconds(5), CacheScope::kPrivate};
+
+    // Capabilities that the registration alone does not tell.
+    bool logging = false;        // Call::log()
+    bool subscriptions = false;  // to single resources
+    bool list_changed = false;   // the lists of tools, prompts and resources
+
+    // Bounds on what clients may watch, over all subscriptions together.
+    std::size_t max_subscribed_uris = 1024;
+    std::size_t max_subscribed_uri_bytes = 8192;  // of one uri
+    std::size_t max_listens = 64;                 // open subscriptions/listen requests
+    // True while the client does not read: changes are then only remembered, until
+    // Server::flush_updates(). Empty: they are always sent.
+    std::function<bool()> congested;
+
+    // How long a client may take to come back with the input that it was asked for.
+    std::chrono::seconds input_lifetime{600};
+    std::function<std::chrono::steady_clock::time_point()> now = [] {
+        return std::chrono::steady_clock::now();
+    };
     // Runs a task on the mcp thread, from any thread. With it a Call may be dropped anywhere.
     std::function<void(std::function<void()>)> post;
 };
