@@ -70,6 +70,8 @@ ALSO = {
     "core/src/loop.cpp": {"boost.asio"},
     "core/src/plugin_library.cpp": {"boost.dll"},
     "core/src/schema.cpp": {"valijson"},
+    # Signs with Poco's HMAC and SHA-2.
+    "host/mcp/src/request_state.cpp": {"poco.foundation"},
     # Reads /proc relative to a directory descriptor, which the C++ library has no words for.
     "sdk/include/steward/sdk/proc_tree.hpp": {"libc"},
 }

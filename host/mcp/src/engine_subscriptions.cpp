@@ -89,7 +89,7 @@ void Engine::on_listen(const RequestPtr& request) {
             return;
         }
     }
-    if (!subscriptions_.listen(request->id, lists, uris)) {
+    if (!subscriptions_.listen(request->id, *request->rules, lists, uris)) {
         fail(*request, kInternalError,
              "more than " + std::to_string(options_.max_listens) +
                  " subscriptions are open; cancel some");
@@ -113,9 +113,8 @@ void Engine::flush_updates() {
 
 void Engine::close_subscriptions() {
     assert(on_owner_thread());
-    for (const std::string& id : subscriptions_.end_listens()) {
-        // Only modern revisions have them, and they all look the same here.
-        ResultWriter writer(id, rules_of(Revision::k2026_07_28), 0);
+    for (const auto& [id, rules] : subscriptions_.end_listens()) {
+        ResultWriter writer(id, *rules, 0);
         outgoing_.answer(id, std::move(writer).finish(std::nullopt, modern_server_info_, id),
                          nullptr);
     }

@@ -19,6 +19,9 @@ constexpr std::array<ListNames, kListKinds> kListNames = {{
     {"resourcesListChanged", "notifications/resources/list_changed"},
 }};
 
+// Keeps the acknowledgement, which names what is honoured, far below the limit of a line.
+constexpr std::size_t kMaxHonouredBytes = 1024U * 1024;
+
 std::string subscription_meta(const std::string& id) {
     std::string meta = R"("_meta":{")";
     meta += kMetaSubscriptionId;
@@ -74,13 +77,14 @@ void Subscriptions::unsubscribe(const std::string& uri) {
     uri_count_ -= session_.uris.erase(uri);
 }
 
-bool Subscriptions::listen(const std::string& id, ListFlags lists,
+bool Subscriptions::listen(const std::string& id, const Rules& rules, ListFlags lists,
                            const std::vector<std::string>& uris) {
     if (listens_.size() >= limits_.listens) {
         return false;
     }
     Subscriber& subscriber = listens_[id];
     subscriber.meta = subscription_meta(id);
+    subscriber.rules = &rules;
     subscriber.lists = lists;
     std::string params = R"({"notifications":{)";
     for (std::size_t i = 0; i < kListKinds; ++i) {
@@ -92,7 +96,8 @@ bool Subscriptions::listen(const std::string& id, ListFlags lists,
     }
     std::string honoured;
     for (const std::string& uri : uris) {
-        if (uri_count_ >= limits_.uris || !subscriber.uris.emplace(uri, false).second) {
+        if (uri_count_ >= limits_.uris || honoured.size() > kMaxHonouredBytes ||
+            !subscriber.uris.emplace(uri, false).second) {
             continue;
         }
         ++uri_count_;
@@ -120,14 +125,14 @@ void Subscriptions::end_listen(const std::string& id) {
     }
 }
 
-std::vector<std::string> Subscriptions::end_listens() {
-    std::vector<std::string> ids;
+std::vector<Subscriptions::Ended> Subscriptions::end_listens() {
+    std::vector<Ended> ended;
     for (const auto& [id, subscriber] : listens_) {
-        ids.push_back(id);
+        ended.push_back({id, subscriber.rules});
         uri_count_ -= subscriber.uris.size();
     }
     listens_.clear();
-    return ids;
+    return ended;
 }
 
 bool Subscriptions::may_send(const Subscriber& subscriber) const {

@@ -46,12 +46,16 @@ class Subscriptions {
 
     // One listen request with that id (JSON text), acknowledged with what it gets: uris beyond the
     // limit are left out. False: there are too many; nothing was sent.
-    [[nodiscard]] bool listen(const std::string& id, ListFlags lists,
+    [[nodiscard]] bool listen(const std::string& id, const Rules& rules, ListFlags lists,
                               const std::vector<std::string>& uris);
     [[nodiscard]] bool is_listening(const std::string& id) const;
     void end_listen(const std::string& id);
-    // Ends all of them and returns their ids, in no particular order.
-    std::vector<std::string> end_listens();
+    struct Ended {
+        std::string id;
+        const Rules* rules;
+    };
+    // Ends all of them, in no particular order.
+    std::vector<Ended> end_listens();
 
     void resource_updated(const std::string& uri);
     void list_changed(ListKind kind);
@@ -61,6 +65,7 @@ class Subscriptions {
   private:
     struct Subscriber {
         std::string meta;  // what each of its notifications carries, as JSON; empty: nothing
+        const Rules* rules = nullptr;  // of the listen request
         bool ready = true;
         ListFlags lists{};
         ListFlags marked_lists{};

@@ -354,3 +354,51 @@ TEST_CASE("a batch whose answers pass the limit is sent in several arrays", "[mc
     }
     CHECK(answers == 500);
 }
+
+TEST_CASE("members that nobody knows are ignored", "[mcp][hostile]") {
+    Fixture fixture;
+    fixture.open("2025-11-25");
+    CHECK(fixture.send(R"({"jsonrpc":"2.0","id":1,"method":"ping","more":{"x":[1]},"":0})") ==
+          std::vector<std::string>{R"({"jsonrpc":"2.0","id":1,"result":{}})"});
+    CHECK(fixture.result(modern("2", "tools/list", R"("more":{"x":[1]})"))->has("tools"));
+}
+
+TEST_CASE("a hundred thousand members are served, a number beyond double is not",
+          "[mcp][hostile]") {
+    Fixture fixture;
+    fixture.open("2025-11-25");
+    std::string members;
+    for (int i = 0; i < 100'000; ++i) {
+        members += (i == 0 ? "\"k" : ",\"k") + std::to_string(i) + "\":" + std::to_string(i);
+    }
+    const auto result = fixture.result(
+        legacy("1", "tools/call", R"({"name":"none","arguments":{)" + members + "}}"));
+    CHECK(result->getArray("content")->getObject(0)->getValue<std::string>("text") == "100000");
+    check_rows(fixture, {{legacy("1", "tools/call", R"({"name":"none","arguments":{"a":1e999}})"),
+                          "absent", kInvalidRequest}});
+}
+
+TEST_CASE("a thousand pings are answered one by one", "[mcp][hostile]") {
+    Fixture fixture;
+    fixture.open("2025-11-25");
+    fixture.lines.clear();
+    for (int i = 0; i < 1000; ++i) {
+        fixture.server->receive(legacy(std::to_string(i), "ping"));
+    }
+    REQUIRE(fixture.lines.size() == 1000);
+    CHECK(fixture.lines.back() == R"({"jsonrpc":"2.0","id":999,"result":{}})");
+    CHECK(fixture.server->pending() == 0);
+}
+
+TEST_CASE("the two eras may follow each other in any order", "[mcp][hostile]") {
+    Fixture fixture;
+    for (int i = 0; i < 2; ++i) {
+        CHECK(fixture.result(modern("1", "server/discover"))->has("supportedVersions"));
+        CHECK(fixture.result(modern("2", "tools/call", R"("name":"none")"))->has("resultType"));
+        if (i == 0) {
+            fixture.open("2025-11-25");
+        }
+        CHECK_FALSE(
+            fixture.result(legacy("3", "tools/call", R"({"name":"none"})"))->has("resultType"));
+    }
+}

@@ -95,6 +95,15 @@ TEST_CASE("responses that answer nothing are ignored", "[mcp][questions][hostile
     CHECK(fixture.replies.size() == 1);
 }
 
+TEST_CASE("a response may come in a batch", "[mcp][questions][batch]") {
+    Asking fixture("2025-03-26");
+    REQUIRE(fixture.ask("roots/list", {}));
+    CHECK(fixture.send("[" + response(fixture.question_id(), R"("result":{})") + "," +
+                       legacy("2", "ping") + "]") ==
+          std::vector<std::string>{R"([{"jsonrpc":"2.0","id":2,"result":{}}])"});
+    CHECK(fixture.replies.size() == 1);
+}
+
 TEST_CASE("several questions are matched by their ids", "[mcp][questions]") {
     Asking fixture;
     REQUIRE(fixture.ask());

@@ -234,6 +234,20 @@ TEST_CASE("subscriptions/listen is checked", "[mcp][subscriptions][hostile]") {
     CHECK(fixture.send(listen("3", many)).front().find("item/3\"]") != std::string::npos);
 }
 
+TEST_CASE("an acknowledgement is sent however much is asked for", "[mcp][subscriptions][hostile]") {
+    Fixture fixture(watching());
+    std::string uris;
+    for (int i = 0; i < 1000; ++i) {
+        // Each of these bytes takes six when it is written.
+        uris += (i == 0 ? "\"" : ",\"") + ("demo://item/" + std::to_string(i)) +
+                std::string(8000, '\x7F') + "\"";
+    }
+    const auto answers = fixture.send(listen("1", R"({"resourceSubscriptions":[)" + uris + "]}"));
+    REQUIRE(answers.size() == 1);
+    CHECK(told(answers.front()) == "subscriptions/acknowledged 1");
+    CHECK(answers.front().find("demo://item/0") != std::string::npos);
+}
+
 TEST_CASE("calls in flight and open subscriptions do not count for each other",
           "[mcp][subscriptions]") {
     Options options = watching();
