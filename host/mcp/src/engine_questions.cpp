@@ -57,21 +57,22 @@ ClientReply read_reply(const Poco::Dynamic::Var* result, const Poco::Dynamic::Va
 
 }  // namespace
 
-Poco::JSON::Object::Ptr needed_capabilities(const Rules& rules, std::string_view method,
+Poco::JSON::Object::Ptr needed_capabilities(const Request& request, std::string_view method,
                                             const Poco::JSON::Object::Ptr& params) {
-    const std::string_view capability = capability_for(rules, method);
+    const std::string_view capability = capability_for(*request.rules, method);
     if (capability.empty()) {
         return {};
     }
+    const auto* mode = params.isNull() ? nullptr : as_string(find_member(*params, "mode"));
+    const auto declared = as_object(find_member(*request.client->capabilities, capability));
     auto needed = empty_object();
-    if (!params.isNull()) {
-        const auto* mode = as_string(find_member(*params, "mode"));
-        if (capability == "elicitation" && mode != nullptr && *mode == "url") {
-            needed->set("url", empty_object());
-        }
-        if (capability == "sampling" && find_member(*params, "tools") != nullptr) {
-            needed->set("tools", empty_object());
-        }
+    if (capability == "elicitation" && mode != nullptr && *mode == "url") {
+        needed->set("url", empty_object());
+    } else if (capability == "elicitation" && !declared.isNull() && declared->has("url")) {
+        // Forms need no name, unless the client names what else it can do.
+        needed->set("form", empty_object());
+    } else if (capability == "sampling" && !params.isNull() && params->has("tools")) {
+        needed->set("tools", empty_object());
     }
     auto out = empty_object();
     out->set(std::string(capability), needed);
@@ -95,18 +96,8 @@ bool has_capabilities(const Poco::JSON::Object& declared, const Poco::JSON::Obje
 
 bool may_be_asked(const Request& request, std::string_view method,
                   const Poco::JSON::Object::Ptr& params) {
-    const auto needed = needed_capabilities(*request.rules, method, params);
-    const Poco::JSON::Object& declared = *request.client->capabilities;
-    if (needed.isNull() || !has_capabilities(declared, *needed)) {
-        return false;
-    }
-    const auto elicitation = as_object(find_member(*needed, "elicitation"));
-    if (elicitation.isNull() || elicitation->has("url")) {
-        return true;
-    }
-    // Forms need no name of their own, unless the client names what it can do.
-    const auto modes = as_object(find_member(declared, "elicitation"));
-    return modes->has("form") || !modes->has("url");
+    const auto needed = needed_capabilities(request, method, params);
+    return !needed.isNull() && has_capabilities(*request.client->capabilities, *needed);
 }
 
 bool Engine::ask_client(const RequestPtr& request, std::string_view method,
@@ -206,8 +197,7 @@ void Engine::require_input(Request& request, const std::vector<InputRequest>& in
         out += '{';
         for (const InputRequest& input : inputs) {
             if (!may_be_asked(request, input.method, input.params)) {
-                fail_capability(request,
-                                needed_capabilities(*request.rules, input.method, input.params));
+                fail_capability(request, needed_capabilities(request, input.method, input.params));
                 return;
             }
             out += out.back() == '{' ? "" : ",";

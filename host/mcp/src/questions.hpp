@@ -11,9 +11,9 @@
 
 namespace steward::mcp {
 
-// The capabilities that the request `method` with `params` (may be null) needs, as a client
-// declares them; null when clients of that revision cannot be asked it.
-[[nodiscard]] Poco::JSON::Object::Ptr needed_capabilities(const Rules& rules,
+// The capabilities that the client of `request` needs to be asked `method` with `params` (may be
+// null), as it declares them; null when clients of its revision cannot be asked that.
+[[nodiscard]] Poco::JSON::Object::Ptr needed_capabilities(const Request& request,
                                                           std::string_view method,
                                                           const Poco::JSON::Object::Ptr& params);
 // True when each member of `required` is there too, and so on down.

@@ -31,11 +31,13 @@ done
 logs=${LOGS:-$(mktemp -d)}
 mkdir -p "$logs"
 bridge=
+running=
+# shellcheck disable=SC2317 # the trap calls it
 finish() {
-    if [ -n "$bridge" ]; then
-        kill "$bridge" 2>/dev/null
-        wait "$bridge" 2>/dev/null
-    fi
+    for pid in $running $bridge; do
+        kill "$pid" 2>/dev/null
+        wait "$pid" 2>/dev/null
+    done
     if [ -z "${LOGS:-}" ]; then
         rm -rf "$logs"
     fi
@@ -45,7 +47,8 @@ trap 'exit 1' INT TERM
 
 # Sets `url`, or ends the script.
 start_bridge() {
-    "$node" "$here/mcp_http_bridge.mjs" -- "$@" 2>"$logs/bridge" &
+    : >"$logs/bridge" # the bridge before this one has left its address there
+    "$node" "$here/mcp_http_bridge.mjs" -- "$@" 2>>"$logs/bridge" &
     bridge=$!
     for _ in $(seq 100); do
         url=$(sed -n 's/^bridge on //p' "$logs/bridge")
@@ -73,8 +76,11 @@ status=0
 for revision in ${REVISIONS:-2025-11-25 2026-07-28}; do
     start_bridge "$@"
     # The exit code is that of the scored scenarios alone.
-    "$node" "$suite" server --url "$url" --requirements "$revision" >"$logs/$revision" 2>&1
+    "$node" "$suite" server --url "$url" --requirements "$revision" >"$logs/$revision" 2>&1 &
+    running=$! # in the background, so that a signal to this script is not held up
+    wait "$running"
     code=$?
+    running=
     kill "$bridge"
     wait "$bridge" || code=1 # a line on stdout was not JSON
     bridge=

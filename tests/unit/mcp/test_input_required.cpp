@@ -207,6 +207,10 @@ TEST_CASE("only what the client has declared is asked for", "[mcp][input]") {
     CHECK(error->getValue<int>("code") == kMissingCapability);
     CHECK(to_json(*error->getObject("data")) == R"({"requiredCapabilities":{"sampling":{}}})");
     CHECK(fixture.error_code(modern("1", "tools/call", kGreet)) == kMissingCapability);
+    const auto no_form =
+        fixture.error(modern_from(R"({"elicitation":{"url":{}}})", "1", "tools/call", kGreet));
+    CHECK(to_json(*no_form->getObject("data")) ==
+          R"({"requiredCapabilities":{"elicitation":{"form":{}}}})");
 }
 
 TEST_CASE("a handler can demand a capability", "[mcp][input]") {

@@ -126,7 +126,8 @@ struct ResourceTemplate {
 using Validator = std::function<std::optional<std::string>(const Poco::JSON::Object::Ptr& schema,
                                                            const Poco::Dynamic::Var& value)>;
 
-// A line that nobody waits for may be dropped when the client does not read; an answer may not.
+// A line that nobody waits for may be dropped when the client does not read. An answer may not, nor
+// may what else the client relies on: a question to it, its withdrawal, the start of a subscription.
 enum class LineKind { kAnswer, kNotification };
 
 // Takes one JSON-RPC message without its newline. Must not block and must not call the server back.
