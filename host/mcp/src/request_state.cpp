@@ -21,6 +21,7 @@ constexpr std::size_t kSignatureBytes = 32;
 // Poco's HMAC asks the hash for its sizes, which Poco's SHA-2 does not tell.
 class Sha256 : public Poco::SHA2Engine {
   public:
+    // NOLINTNEXTLINE(readability-identifier-naming): the names are those that Poco asks for
     enum { BLOCK_SIZE = 64, DIGEST_SIZE = kSignatureBytes };
     Sha256() : SHA2Engine(SHA_256) {}
 };
