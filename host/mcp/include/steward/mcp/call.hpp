@@ -76,7 +76,9 @@ class Call {
     [[nodiscard]] bool answered() const noexcept;
 
     // Tells a client that asked for it how far the work is. Only values that grow are sent; the
-    // message only where the revision has it. How often is the handler's business.
+    // message only where the revision has it. How often is the handler's business; it should not
+    // report the end just before the answer: the TypeScript SDK 1.x finishes the request first when
+    // both come in one read, and then complains about an unknown token.
     void progress(double progress, std::optional<double> total = std::nullopt,
                   std::string_view message = {});
     // Sends a log message to a client that wants that level. `data_json` is one JSON value without
