@@ -96,6 +96,7 @@ void Engine::on_prompts_list(const RequestPtr& request) {
         }
         request->position = std::move(*position);
     }
+    serving(*request);
     request->target = request->method;
     request->arguments = new Poco::JSON::Object;
     if (prompt_source_.list) {
@@ -143,6 +144,7 @@ void Engine::on_prompts_get(const RequestPtr& request) {
     const Prompt* const prompt = catalog_.find_prompt(*name);
     if (prompt == nullptr) {
         if (prompt_source_.get) {
+            serving(*request);
             run_handler(request, prompt_source_.get);
         } else {
             answer_not_found(*request);
@@ -157,6 +159,7 @@ void Engine::on_prompts_get(const RequestPtr& request) {
             return;
         }
     }
+    serving(*request);
     run_handler(request, prompt->handler);
 }
 
@@ -182,6 +185,7 @@ void Engine::on_complete(const RequestPtr& request) {
         fail(*request, kInvalidParams, fault);
         return;
     }
+    serving(*request);
     request->target = request->completion.ref;
     request->arguments = new Poco::JSON::Object;
     run_handler(request, completer_);

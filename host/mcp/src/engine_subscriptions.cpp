@@ -93,7 +93,9 @@ void Engine::on_listen(const RequestPtr& request) {
         fail(*request, kInternalError,
              "more than " + std::to_string(options_.max_listens) +
                  " subscriptions are open; cancel some");
+        return;
     }
+    serving(*request);
 }
 
 void Engine::resource_updated(const std::string& uri) {

@@ -38,7 +38,12 @@ std::string_view filter_member(ListKind kind) noexcept {
 }
 
 Subscriptions::Subscriptions(Outgoing& outgoing, std::function<bool()> congested, Limits limits)
-    : outgoing_(outgoing), congested_(std::move(congested)), limits_(limits) {
+    : outgoing_(outgoing),
+      congested_(std::move(congested)),
+      // What is sent only while there is room need not be dropped, not even the one that fills it:
+      // its mark is gone.
+      kind_(congested_ ? LineKind::kAnswer : LineKind::kNotification),
+      limits_(limits) {
     session_.ready = false;
 }
 
@@ -192,12 +197,13 @@ void Subscriptions::send_updated(const Subscriber& subscriber, std::string_view 
         params += subscriber.meta;
     }
     params += '}';
-    outgoing_.notification("notifications/resources/updated", params);
+    outgoing_.notification("notifications/resources/updated", params, kind_);
 }
 
 void Subscriptions::send_changed(const Subscriber& subscriber, ListKind kind) {
     const std::string_view method = kListNames.at(static_cast<std::size_t>(kind)).method;
-    outgoing_.notification(method, subscriber.meta.empty() ? "" : "{" + subscriber.meta + "}");
+    outgoing_.notification(method, subscriber.meta.empty() ? "" : "{" + subscriber.meta + "}",
+                           kind_);
 }
 
 }  // namespace steward::mcp

@@ -81,6 +81,7 @@ class Subscriptions {
 
     Outgoing& outgoing_;
     std::function<bool()> congested_;
+    LineKind kind_;  // of changes
     Limits limits_;
     std::size_t uri_count_ = 0;
     Subscriber session_;

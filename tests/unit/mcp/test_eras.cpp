@@ -235,12 +235,30 @@ TEST_CASE("the host is told of modern requests that are served, and of no others
         {"tools/call", R"("name":"no_such_tool")", false},
         {"tools/call", "", false},
         {"resources/read", R"("uri":"no:such")", false},
+        {"prompts/list", "", true},
+        {"prompts/list", R"("cursor":"x")", false},
+        {"prompts/get", R"("name":"p")", true},
+        {"prompts/get", R"("name":"q")", false},
+        {"completion/complete",
+         R"("ref":{"type":"ref/prompt","name":"p"},"argument":{"name":"a","value":""})", true},
+        {"completion/complete", "", false},
+        {"subscriptions/listen", R"("notifications":{})", true},
+        {"subscriptions/listen", "", false},
+        {"tools/call", R"("name":"none","requestState":"x")", false},
         {"resources/read", "", false},
         {"server/discover", "", false},
         {"no/such/method", "", false},
     }));
     INFO(row.method << " " << row.members);
-    Fixture fixture;
+    Options options;
+    options.list_changed = true;
+    Fixture fixture(options);
+    Prompt prompt;
+    prompt.name = "p";
+    prompt.handler = [](const std::shared_ptr<Call>& call) { call->reply_prompt({}); };
+    fixture.server->add_prompt(prompt);
+    fixture.server->set_completer(
+        [](const std::shared_ptr<Call>& call) { call->reply_completion({}); });
     fixture.ask(modern("1", row.method, row.members));
     CHECK(fixture.modern_requests ==
           (row.served ? std::vector<std::string>{row.method} : std::vector<std::string>{}));

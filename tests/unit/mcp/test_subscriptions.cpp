@@ -293,6 +293,8 @@ TEST_CASE("a burst loses no final state and grows no memory while the client doe
                                           "resources/updated demo://status", "tools/list_changed",
                                           "tools/list_changed 7"});
     CHECK(told_by(fixture, flush).empty());
+    // The mark is gone once it is sent, so the writer must not drop it.
+    CHECK(fixture.kinds.back() == LineKind::kAnswer);
 }
 
 TEST_CASE("a flush stops when the client stops reading, and goes on later",

@@ -153,7 +153,8 @@ struct Options {
     std::size_t max_subscribed_uri_bytes = 8192;  // of one uri
     std::size_t max_listens = 64;                 // open subscriptions/listen requests
     // True while the client does not read: changes are then only remembered, until
-    // Server::flush_updates(). Empty: they are always sent.
+    // Server::flush_updates(); what is sent is a kAnswer. Empty: they are always sent, as
+    // kNotification, and may be lost.
     std::function<bool()> congested;
 
     // How long a client may take to come back with the input that it was asked for.
