@@ -1,9 +1,14 @@
 // Changes: who is told of them, once each, and what becomes of them while the client does not read.
 #include <malloc.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <set>
+#include <thread>
 
 #include "fixture.hpp"
+#include "steward/mcp/stdio_writer.hpp"
 
 using namespace steward::mcp;
 using namespace steward::mcp::test;
@@ -327,4 +332,73 @@ TEST_CASE("a flush stops when the client stops reading, and goes on later",
     std::sort(all.begin(), all.end());
     CHECK(all.size() == 10);
     CHECK(std::unique(all.begin(), all.end()) == all.end());
+}
+
+TEST_CASE("no change is lost between the server and a client that reads late",
+          "[mcp][subscriptions][writer]") {
+    std::array<int, 2> ends{};
+    REQUIRE(pipe(ends.data()) == 0);
+    StdioWriter::Options writing;
+    writing.high_water = 32U * 1024;
+    writing.low_water = 8U * 1024;
+    auto writer = std::make_unique<StdioWriter>(ends[1], writing);
+    Options options = watching();
+    options.congested = [&] { return writer->congested(); };
+    std::size_t sent = 0;
+    Server server({"s", "", "1", ""}, options,
+                  [&](const std::string& line, LineKind kind) {
+                      writer->enqueue(line, kind);
+                      ++sent;
+                  },
+                  {});
+    ResourceTemplate item;
+    item.uri_template = "demo://item/{id}";
+    item.handler = [](const std::shared_ptr<Call>&) {};
+    server.add_resource_template(item);
+    std::set<std::string> uris;
+    for (int i = 0; i < 100; ++i) {
+        uris.insert("demo://item/" + std::to_string(i) + std::string(1000, 'x'));
+    }
+    std::string filter;
+    for (const auto& uri : uris) {
+        filter += (filter.empty() ? "\"" : ",\"") + uri + "\"";
+    }
+    server.receive(listen("1", R"({"resourceSubscriptions":[)" + filter + "]}"));
+    while (!writer->congested()) {
+        server.resource_updated(*uris.begin());
+    }
+    for (int i = 0; i < 100; ++i) {
+        for (const auto& uri : uris) {
+            server.resource_updated(uri);
+        }
+    }
+
+    std::string received;
+    std::thread client([&] {
+        std::array<char, 4096> chunk{};
+        for (;;) {
+            const ssize_t count = read(ends[0], chunk.data(), chunk.size());
+            if (count <= 0) {
+                return;
+            }
+            received.append(chunk.data(), static_cast<std::size_t>(count));
+        }
+    });
+    const auto written = [&] {
+        return writer->flush(std::chrono::steady_clock::now() + std::chrono::seconds(10));
+    };
+    std::size_t before = 0;
+    do {
+        CHECK(written());
+        before = sent;
+        server.flush_updates();
+    } while (sent != before);
+    CHECK(writer->dropped_notifications() == 0);
+    CHECK(writer->dropped_answers() == 0);
+    writer.reset();
+    client.join();
+    close(ends[0]);
+    for (const auto& uri : uris) {
+        CHECK(received.find(R"("params":{"uri":")" + uri + "\"") != std::string::npos);
+    }
 }

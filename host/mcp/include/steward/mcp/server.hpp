@@ -61,7 +61,8 @@ class Server {
     void tools_changed() noexcept;
     void prompts_changed() noexcept;
     void resources_changed() noexcept;
-    // The client reads again: sends what was marked meanwhile, the last state once.
+    // The client reads again: sends what was marked meanwhile, the last state once. Due after each
+    // StdioWriter::Options::on_drained, on the mcp thread.
     void flush_updates() noexcept;
     // The server is about to end: answers all subscriptions/listen requests.
     void close_subscriptions() noexcept;
