@@ -54,6 +54,7 @@ void Stepper::begin_start(Origin origin, const std::string& cause) {
         s_.refused_ports.clear();
     }
     s_.origin = origin;
+    s_.start_cause = cause;
     s_.ordered_at = now_;
     s_.spawned_at = now_;
     s_.startup.reset();

@@ -66,8 +66,8 @@ void Stepper::on(const ProbeVoided& in) {
 void Stepper::probe_while_starting(const ProbeResult& in) {
     if (in.verdict == Verdict::kHealthy) {
         std::string cause = "healthy: " + in.detail;
-        if (s_.origin == Origin::kAutomatic && s_.last_exit) {
-            cause += "; restarted after: " + s_.last_exit->cause;
+        if (s_.origin == Origin::kAutomatic) {
+            cause += "; " + s_.start_cause;
         }
         become_running(/*healthy=*/true, cause);
         return;

@@ -216,11 +216,15 @@ std::uint16_t Service::last_port() const {
         std::min<unsigned>(65535U, unsigned{config_.base_port} + config_.port_tries - 1U));
 }
 
+// "tried 3 ports from 5000".
+std::string Service::port_tries_text() const {
+    const auto count = search_.tried == 0 ? last_port() - config_.base_port + 1U : search_.tried;
+    return (search_.tried == 0 ? "no strategy proposed any of " : "tried ") +
+           std::to_string(count) + (count == 1 ? " port from " : " ports from ") +
+           std::to_string(config_.base_port);
+}
+
 void Service::try_candidates(std::uint64_t epoch, const PortProposal& proposal) {
-    const unsigned count = last_port() - config_.base_port + 1U;
-    const std::string range = std::to_string(count) +
-                              (count == 1 ? " port from " : " ports from ") +
-                              std::to_string(config_.base_port);
     std::size_t tried = 0;
     for (const auto port : proposal.candidates) {
         const bool in_range = port != 0 && port >= config_.base_port && port <= last_port();
@@ -245,7 +249,7 @@ void Service::try_candidates(std::uint64_t epoch, const PortProposal& proposal) 
         }
     }
     if (tried == 0 || search_.tried >= config_.port_tries) {
-        std::string cause = "no port can be had: tried " + range;
+        std::string cause = "no port can be had: " + port_tries_text();
         if (!search_.skipped.empty()) {
             cause += ", the last: " + search_.skipped.back().cause;
         }

@@ -57,7 +57,8 @@ class Probe {
         return judge_ending(owner_.question_, answer_, ending, limit_ms());
     }
     [[nodiscard]] std::int64_t limit_ms() const {
-        return std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - start_).count();
+        // The question has been under way for a moment already.
+        return std::chrono::ceil<std::chrono::milliseconds>(deadline_ - start_).count();
     }
 
     Prober& owner_;

@@ -300,6 +300,7 @@ struct MachineState {
     std::string after_cause;
     Origin after_origin = Origin::kRequest;
     Origin origin = Origin::kClient;  // of the current start
+    std::string start_cause;          // why it was made: "restarted after: ..."
     // deciding: which question; the restart strategy's answer may come before the tree is empty.
     enum class Question { kNone, kPort, kRestart } question = Question::kNone;
     std::optional<Decided> decision;

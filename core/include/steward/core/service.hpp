@@ -119,6 +119,7 @@ class Service {
     void ask_ports(std::uint64_t epoch);
     std::uint16_t last_port() const;
     void try_candidates(std::uint64_t epoch, const PortProposal& proposal);
+    std::string port_tries_text() const;
     int held_listener();
     PortLost port_lost(bool instead_of_spawn) const;
     void perform_spawn(const Spawn& action);
