@@ -281,7 +281,8 @@ TEST_CASE("five hundred instances leave no zombie and no descriptor behind") {
 TEST_CASE("reports are kept while the supervisor does not read, and the app stays to be reaped") {
     Guardian guardian;
     const Received started = start_ready(guardian, run_app({"--children", "2"}));
-    // Until neither socket buffer takes any more, the guardian has stopped reading as well.
+    // Until neither socket buffer takes any more, and the guardian, which sleeps although there are
+    // orders, has stopped reading as well.
     std::uint64_t sent = 0;
     steward_guardian_order ping = guardian.order(kStewardGuardianPing);
     const std::uint64_t first = ping.seq;
@@ -292,7 +293,7 @@ TEST_CASE("reports are kept while the supervisor does not read, and the app stay
                 ++sent;
                 ping = guardian.order(kStewardGuardianPing);
             }
-            return sent == before;
+            return sent == before && process_state(guardian.pid()) == 'S';
         },
         5 * kSecond));
     CHECK(sent > 100);

@@ -35,9 +35,9 @@ TEST_CASE(
     const auto waited = Clock::now() - killed;
     INFO(answer.trouble << answer.head << answer.body);
     REQUIRE(answer.status == 200);
-    CHECK(waited < std::chrono::seconds(3));
+    CHECK(waited < std::chrono::seconds(10));
 
-    const Json after = bed.wait_healthy(2, Milliseconds(3000));
+    const Json after = bed.wait_healthy(2);
     CHECK(text_at(parse_json(answer.body), "instance") == text_at(after, "instance_id"));
     CHECK(text_at(after, "instance_id") != text_at(before, "instance_id"));
     CHECK(number_at(after, "port") == port);
