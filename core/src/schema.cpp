@@ -109,19 +109,47 @@ bool is_number(const Var& value) {
     return value.isNumeric() && !value.isBoolean();
 }
 
+// Is the value of the schema's type, if that is one?
+bool fits_type(const Object::Ptr& schema, const Var& value) {
+    const std::string type = schema->optValue<std::string>("type", "");
+    return type.empty() || (type == "string" && value.isString()) ||
+           (type == "boolean" && value.isBoolean()) ||
+           (type == "integer" && is_number(value) && value.isInteger()) ||
+           (type == "number" && is_number(value)) ||
+           (type == "object" && value.type() == typeid(Object::Ptr)) ||
+           (type == "array" && value.type() == typeid(Poco::JSON::Array::Ptr));
+}
+
+std::string wrong_type(const std::string& name, const Object::Ptr& schema, const Var& value) {
+    return name + ": must be " + type_name(schema->optValue<std::string>("type", "")) + " (got " +
+           text_of(value) + ")";
+}
+
+// The first element that is of another type than the array's items.
+std::string explain_elements(const std::string& name, const Object::Ptr& schema,
+                             const Poco::JSON::Array& array) {
+    const auto items = schema->isObject("items") ? schema->getObject("items") : Object::Ptr();
+    for (std::size_t i = 0; items && i < array.size(); ++i) {
+        const Var element = array.get(static_cast<unsigned>(i));
+        if (!fits_type(items, element)) {
+            return wrong_type(name + "[" + std::to_string(i) + "]", items, element);
+        }
+    }
+    return {};
+}
+
 // valijson decides; this says it in one line for people. Empty: nothing that it knows a better text
 // for.
 std::string explain_value(const std::string& name, const Object::Ptr& schema, const Var& value) {
     const std::string got = " (got " + text_of(value) + ")";
-    const std::string type = schema->optValue<std::string>("type", "");
-    const bool fits = type.empty() || (type == "string" && value.isString()) ||
-                      (type == "boolean" && value.isBoolean()) ||
-                      (type == "integer" && is_number(value) && value.isInteger()) ||
-                      (type == "number" && is_number(value)) ||
-                      (type == "object" && value.type() == typeid(Object::Ptr)) ||
-                      (type == "array" && value.type() == typeid(Poco::JSON::Array::Ptr));
-    if (!fits) {
-        return name + ": must be " + type_name(type) + got;
+    if (!fits_type(schema, value)) {
+        return wrong_type(name, schema, value);
+    }
+    if (value.type() == typeid(Poco::JSON::Array::Ptr)) {
+        auto text = explain_elements(name, schema, *value.extract<Poco::JSON::Array::Ptr>());
+        if (!text.empty()) {
+            return text;
+        }
     }
     if (schema->isArray("enum")) {
         return name + ": must be one of " + text_of(schema->get("enum")) + got;

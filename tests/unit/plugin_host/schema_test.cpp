@@ -76,6 +76,7 @@ TEST_CASE("what is wrong with an argument is one sentence for people", "[schema]
         {R"({"query":"x","limit":1.5})", "limit: must be an integer (got 1.5)"},
         {R"({"query":"x","match":"none"})", R"(match: must be one of ["all","any"] (got none))"},
         {R"({"query":"x","tags":"a"})", "tags: must be an array (got a)"},
+        {R"({"query":"x","tags":["a",7]})", "tags[1]: must be a string (got 7)"},
         {R"({"query":"x","colour":1})",
          "colour: no such setting; there is limit, match, query, tags"},
     }));
