@@ -1,5 +1,6 @@
 #include "steward/core/supervisor.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
@@ -102,6 +103,26 @@ void Supervisor::prepare_plugins(std::function<void(Status)> done) {
             }
         });
     }
+}
+
+void Supervisor::list_plugins(const StrategyChoice& choice,
+                              std::function<void(std::vector<PluginInfo>)> answer) {
+    std::vector<std::string> named{choice.health, choice.restart, choice.port, choice.metrics};
+    std::erase_if(named, [](const std::string& name) { return name.find('/') == name.npos; });
+    files_.post([this, named = std::move(named), answer = std::move(answer)] {
+        auto found = catalogue_.list();
+        for (const auto& name : named) {
+            auto info = catalogue_.find(name);
+            const bool is_new =
+                info && std::none_of(found.begin(), found.end(), [&info](const PluginInfo& other) {
+                    return other.file == info->file;
+                });
+            if (is_new) {
+                found.push_back(std::move(*info));
+            }
+        }
+        loop_.post([answer, found = std::move(found)] { answer(found); });
+    });
 }
 
 void Supervisor::exit(const std::string& reason, bool at_once,

@@ -10,6 +10,7 @@
 
 #include <fmt/core.h>
 
+#include "flask_tools.hpp"
 #include "mcp_tools.hpp"
 #include "service_config.hpp"
 #include "session.hpp"
@@ -51,7 +52,7 @@ mcp::Validator make_validator() {
 // callbacks excepted.
 class McpServer {
   public:
-    McpServer(Session& session, const std::string& service, core::UniqueFd out);
+    McpServer(Session& session, const Options& options, core::UniqueFd out);
     void run();
     void stop() { transport_.stop(); }
 
@@ -72,16 +73,16 @@ class McpServer {
     bool started_ = false;
 };
 
-McpServer::McpServer(Session& session, const std::string& service, core::UniqueFd out)
+McpServer::McpServer(Session& session, const Options& options, core::UniqueFd out)
     : session_(session),
       out_(out.release()),
       transport_(transport_options()),
       writer_(out_, writer_options()),
       server_(
-          server_info(service), server_options(),
+          server_info(options), server_options(),
           [this](std::string line, mcp::LineKind kind) { writer_.enqueue(line, kind); },
           make_validator(), hooks()) {
-    register_tools(server_, session_, service,
+    register_tools(server_, session_, options,
                    [this](std::function<void()> task) { transport_.post(std::move(task)); });
     // A client that says nothing at all has started this server to have the app.
     silence_ = transport_.arm(Clock::now() + defaults::kSilentStart, [this] {
@@ -180,7 +181,7 @@ int mcp_command(const Options& options, core::UniqueFd out) {
             _exit(2);
         }
     }
-    McpServer server(session, service_name(options), std::move(out));
+    McpServer server(session, options, std::move(out));
 #ifdef STEWARD_SANITIZED
     std::thread thread([&server] { server.run(); });
     const int code = session.wait();

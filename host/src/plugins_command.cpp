@@ -1,49 +1,20 @@
 #include <cstdio>
 #include <string>
 
-#include <Poco/JSON/Array.h>
 #include <Poco/JSON/Object.h>
 #include <Poco/JSON/Parser.h>
 #include <fmt/format.h>
 
 #include "commands.hpp"
+#include "plugin_json.hpp"
+#include "service_config.hpp"
 #include "steward/core/plugin_catalogue.hpp"
 #include "steward/mcp/json.hpp"
 
 namespace steward::host {
 namespace {
 
-using Poco::JSON::Array;
 using Poco::JSON::Object;
-
-Object::Ptr plugin_object(const core::PluginInfo& info) {
-    auto out = mcp::ordered_object();
-    out->set("file", info.file);
-    out->set("origin", info.origin);
-    out->set("usable", info.error.empty());
-    if (!info.error.empty()) {
-        out->set("error", info.error);
-        return out;
-    }
-    out->set("id", info.id);
-    out->set("name", info.name);
-    out->set("version", info.version);
-    out->set("vendor", info.vendor);
-    out->set("license", info.license);
-    out->set("url", info.url);
-    out->set("summary", info.summary);
-    Array::Ptr interfaces = new Array;
-    for (const auto& interface : info.interfaces) {
-        interfaces->add(interface);
-    }
-    out->set("interfaces", interfaces);
-    Poco::JSON::Parser parser;
-    out->set("schema", parser.parse(info.schema));
-    if (!info.shadowed_by.empty()) {
-        out->set("shadowed_by", info.shadowed_by);
-    }
-    return out;
-}
 
 std::string text_of(const Poco::Dynamic::Var& value) {
     std::string text;
@@ -83,13 +54,7 @@ int plugins_command(const Options& options) {
         {paths.prober, paths.plugins, options.plugin_dirs, plugin_cache_file()});
     const auto found = catalogue.list();
     if (options.json) {
-        Array::Ptr all = new Array;
-        for (const auto& info : found) {
-            all->add(plugin_object(info));
-        }
-        auto out = mcp::ordered_object();
-        out->set("plugins", all);
-        fmt::print("{}\n", mcp::to_json(*out));
+        fmt::print("{}\n", mcp::to_json(*plugins_object(found, strategy_choice(options))));
         return 0;
     }
     for (const auto& info : found) {

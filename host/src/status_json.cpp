@@ -94,6 +94,20 @@ Object::Ptr status_object(const core::ServiceStatus& status, const std::string& 
     return out;
 }
 
+void set_fields(Object& out, const core::Fields& fields) {
+    for (const auto& [name, value] : fields) {
+        if (const auto* integer = std::get_if<std::int64_t>(&value)) {
+            out.set(name, static_cast<Poco::Int64>(*integer));
+        } else if (const auto* real = std::get_if<double>(&value)) {
+            out.set(name, number(*real));
+        } else if (const auto* flag = std::get_if<bool>(&value)) {
+            out.set(name, *flag);
+        } else {
+            out.set(name, std::get<std::string>(value));
+        }
+    }
+}
+
 Object::Ptr event_object(const core::Event& event) {
     auto out = mcp::ordered_object();
     out->set("ts", iso_time(event.wall));
@@ -102,17 +116,7 @@ Object::Ptr event_object(const core::Event& event) {
     out->set("service", event.service);
     out->set("generation", static_cast<Poco::Int64>(event.generation));
     out->set("cause", event.cause);
-    for (const auto& [name, value] : event.fields) {
-        if (const auto* integer = std::get_if<std::int64_t>(&value)) {
-            out->set(name, static_cast<Poco::Int64>(*integer));
-        } else if (const auto* real = std::get_if<double>(&value)) {
-            out->set(name, number(*real));
-        } else if (const auto* flag = std::get_if<bool>(&value)) {
-            out->set(name, *flag);
-        } else {
-            out->set(name, std::get<std::string>(value));
-        }
-    }
+    set_fields(*out, event.fields);
     out->set("seq", static_cast<Poco::Int64>(event.sequence));
     return out;
 }

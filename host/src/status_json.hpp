@@ -19,6 +19,9 @@ Poco::JSON::Object::Ptr status_object(const core::ServiceStatus& status,
 // own fields.
 Poco::JSON::Object::Ptr event_object(const core::Event& event);
 
+// Sets each field as a member.
+void set_fields(Poco::JSON::Object& out, const core::Fields& fields);
+
 // "2026-11-22T10:22:33.123Z"
 std::string iso_time(core::WallTime time);
 

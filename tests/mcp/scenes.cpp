@@ -27,6 +27,22 @@ double ms_since(Clock::time_point start, Clock::time_point end) {
     return std::chrono::duration<double, std::milli>(end - start).count();
 }
 
+std::set<std::string> names(const Json& result, const std::string& list,
+                            const std::string& member) {
+    std::set<std::string> out;
+    REQUIRE_FALSE(result.isNull());
+    const auto array = result->getArray(list);
+    REQUIRE_FALSE(array.isNull());
+    for (unsigned i = 0; i < array->size(); ++i) {
+        out.insert(text_at(array->getObject(i), member));
+    }
+    return out;
+}
+
+bool holds(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
 StewardStart with_app(std::vector<std::string> options) {
     StewardStart start;
     start.app = test_app(std::move(options));

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "catch.hpp"
@@ -13,6 +15,12 @@ namespace steward::tests {
 
 // From `start` until now, or until `end`, in milliseconds.
 [[nodiscard]] double ms_since(Clock::time_point start, Clock::time_point end = Clock::now());
+
+// The member `member` of each object in the list `list` of `result`.
+[[nodiscard]] std::set<std::string> names(const Json& result, const std::string& list,
+                                          const std::string& member);
+// Does `text` hold `part`?
+[[nodiscard]] bool holds(const std::string& text, const std::string& part);
 
 // How an app may be; each is a command line for StewardStart and what the status says then.
 struct Condition {
@@ -56,6 +64,27 @@ class TakenPort {
   private:
     int fd_ = -1;
     std::uint16_t port_ = 0;
+};
+
+// A test_app under supervision and running.
+class Running {
+  public:
+    explicit Running(StewardStart start = with_app()) : steward_(sandbox_, std::move(start)) {
+        steward_.initialize();
+        first_ = steward_.wait_state("running");
+    }
+    StewardProcess& operator*() { return steward_; }
+    StewardProcess* operator->() { return &steward_; }
+    [[nodiscard]] const Sandbox& sandbox() const { return sandbox_; }
+    [[nodiscard]] const Json& first() const { return first_; }
+    [[nodiscard]] std::uint16_t port() const {
+        return static_cast<std::uint16_t>(number_at(first_, "port"));
+    }
+
+  private:
+    Sandbox sandbox_;
+    StewardProcess steward_;
+    Json first_;
 };
 
 // The number of events of this name so far.

@@ -18,36 +18,6 @@ constexpr const char* kUri = "promptbin://flask-status";
 
 constexpr const char* kReadParams = R"({"uri":"promptbin://flask-status"})";
 
-std::set<std::string> names(const Json& result, const std::string& list,
-                            const std::string& member) {
-    std::set<std::string> out;
-    const auto array = result->getArray(list);
-    REQUIRE_FALSE(array.isNull());
-    for (unsigned i = 0; i < array->size(); ++i) {
-        out.insert(text_at(array->getObject(i), member));
-    }
-    return out;
-}
-
-// A test_app under supervision and running.
-class Running {
-  public:
-    explicit Running(StewardStart start = with_app()) : steward_(sandbox_, std::move(start)) {
-        steward_.initialize();
-        first_ = steward_.wait_state("running");
-    }
-    StewardProcess& operator*() { return steward_; }
-    StewardProcess* operator->() { return &steward_; }
-    const Sandbox& sandbox() const { return sandbox_; }
-    const Json& first() const { return first_; }
-    std::uint16_t port() const { return static_cast<std::uint16_t>(number_at(first_, "port")); }
-
-  private:
-    Sandbox sandbox_;
-    StewardProcess steward_;
-    Json first_;
-};
-
 }  // namespace
 
 TEST_CASE("the lists name the tools and resources, in both eras", "[mcp][tools]") {
@@ -70,8 +40,8 @@ TEST_CASE("the lists name the tools and resources, in both eras", "[mcp][tools]"
               modern);
     }
     const auto tools = names(steward.call("tools/list")->getObject("result"), "tools", "name");
-    for (const char* name :
-         {"flask_status", "flask_start", "flask_stop", "flask_restart", "flask_logs"}) {
+    for (const char* name : {"flask_status", "flask_start", "flask_stop", "flask_restart",
+                             "flask_logs", "flask_explain", "plugin_list"}) {
         INFO(name);
         CHECK(tools.count(name) == 1);
     }

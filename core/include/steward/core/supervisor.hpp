@@ -39,6 +39,11 @@ class Supervisor {
     // Without it the first start does so.
     void prepare_plugins(std::function<void(Status)> done);
 
+    // Every plugin file that is found, usable or not, and those that `choice` names by a path; looked
+    // at on the other loop, where unknown ones may take 2 s each. `answer` comes once, on this loop.
+    void list_plugins(const StrategyChoice& choice,
+                      std::function<void(std::vector<PluginInfo>)> answer);
+
     const std::vector<Service*>& services() const { return services_; }
     AppOutput& output(const Service& service);
     EventLog& events() { return events_; }

@@ -1,0 +1,57 @@
+// What all tools and resources share: the way from the mcp thread to the session's loop and back,
+// and the words for the service.
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "defaults.hpp"
+#include "session.hpp"
+#include "steward/mcp/server.hpp"
+
+namespace steward::host {
+
+using CallPtr = std::shared_ptr<mcp::Call>;
+using ToMcp = std::function<void(std::function<void()>)>;
+
+inline constexpr const char* kJson = "application/json";
+// Clients drop the connection at 10 MiB; this much is for a list that grows.
+inline constexpr std::size_t kMaxListBytes = 1024 * 1024;
+inline constexpr mcp::ToolAnnotations kReadOnly{/*read_only=*/true, /*destructive=*/false,
+                                                /*idempotent=*/true, /*open_world=*/false};
+
+// Asks the loop's thread for something and answers the call on the mcp thread.
+struct Bridge {
+    Session& session;
+    ToMcp to_mcp;
+
+    // `ask` runs on the loop's thread; what it passes on reaches `answer` on the mcp thread.
+    template <class Value>
+    void ask(std::function<void(std::function<void(Value)>)> ask,
+             std::function<void(Value)> answer) const {
+        session.post([ask = std::move(ask), answer = std::move(answer), to_mcp = to_mcp] {
+            ask([answer, to_mcp](Value value) {
+                to_mcp([answer, value = std::move(value)] { answer(value); });
+            });
+        });
+    }
+};
+
+// Answers resources/read with one JSON text.
+inline void reply_json(const CallPtr& call, std::string json) {
+    mcp::ResourceContents contents;
+    contents.data = std::move(json);
+    call->reply_resource(std::move(contents));
+}
+
+// How the texts speak of the service.
+struct Words {
+    explicit Words(const std::string& service)
+        : title(service == defaults::kServiceName ? "PromptBin" : service),
+          app(service == defaults::kServiceName ? "the PromptBin web app" : "the app " + service) {}
+    std::string title;
+    std::string app;
+};
+
+}  // namespace steward::host
