@@ -12,6 +12,7 @@
 
 #include "flask_tools.hpp"
 #include "mcp_tools.hpp"
+#include "prompt_worker.hpp"
 #include "service_config.hpp"
 #include "session.hpp"
 #include "steward/core/schema.hpp"
@@ -61,6 +62,7 @@ class McpServer {
     mcp::StdioWriter::Options writer_options();
     mcp::Options server_options();
     mcp::Hooks hooks();
+    PromptWorker::Options prompt_options(const Options& options);
     void client_is_there(const std::string& reason);
     void heard_something();
 
@@ -69,6 +71,7 @@ class McpServer {
     mcp::StdioTransport transport_;
     mcp::StdioWriter writer_;
     mcp::Server server_;
+    std::unique_ptr<PromptWorker> prompts_;  // null: there is no prompt library
     mcp::StdioTransport::TimerId silence_ = 0;
     bool started_ = false;
 };
@@ -82,7 +85,10 @@ McpServer::McpServer(Session& session, const Options& options, core::UniqueFd ou
           server_info(options), server_options(),
           [this](std::string line, mcp::LineKind kind) { writer_.enqueue(line, kind); },
           make_validator(), hooks()) {
-    register_tools(server_, session_, options,
+    if (needs_data_dir(options)) {
+        prompts_ = std::make_unique<PromptWorker>(prompt_options(options));
+    }
+    register_tools(server_, session_, prompts_.get(), options,
                    [this](std::function<void()> task) { transport_.post(std::move(task)); });
     // A client that says nothing at all has started this server to have the app.
     silence_ = transport_.arm(Clock::now() + defaults::kSilentStart, [this] {
@@ -148,6 +154,16 @@ mcp::Hooks McpServer::hooks() {
         session_.log(core::Severity::kInfo, "mcp", std::string(text));
     };
     return hooks;
+}
+
+PromptWorker::Options McpServer::prompt_options(const Options& options) {
+    PromptWorker::Options prompts;
+    prompts.data_dir = options.data_dir;
+    prompts.to_owner = [this](std::function<void()> task) { transport_.post(std::move(task)); };
+    prompts.on_trouble = [this](const std::string& text) {
+        session_.log(core::Severity::kWarning, "prompts", text);
+    };
+    return prompts;
 }
 
 void McpServer::heard_something() {
