@@ -165,7 +165,7 @@ TEST_CASE("what deinit posts is refused", "[strategies][hang]") {
     Bed bed(host, copy.choice("restart", "deinit_post"));
     CHECK(bed.decide().value.delay == 123ms);
     bed.end();
-    host->libraries.reset();
+    host->end_libraries();
     int posted = 0;
     int ran = 0;
     find_in<void(int*, int*)>(copy.file, "awkward_ending")(&posted, &ran);
@@ -337,7 +337,7 @@ TEST_CASE("strategies and libraries can be let go of while a plugin hangs", "[st
         }
     }
     const auto begin = std::chrono::steady_clock::now();
-    host->libraries.reset();
+    host->end_libraries();
     CHECK(since(begin) < (quarantined ? 500ms : 2500ms));
 }
 

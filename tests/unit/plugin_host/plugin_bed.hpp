@@ -61,6 +61,14 @@ struct Host {
               const std::lock_guard lock(mutex);
               lines.push_back(std::move(line));
           })) {}
+    ~Host() { end_libraries(); }
+    Host(const Host&) = delete;
+    Host& operator=(const Host&) = delete;
+
+    // They belong to the loop's thread.
+    void end_libraries() {
+        loop.run([this] { libraries.reset(); });
+    }
 
     LoopThread loop;
     LoopThread files;
