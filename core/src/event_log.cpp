@@ -23,13 +23,46 @@ void EventLog::append(Event event) {
             events_.pop_front();
         }
     }
+    tell(event);
+}
+
+void EventLog::tell(const Event& event) {
+    struct Telling {
+        EventLog& log;
+        explicit Telling(EventLog& l) : log(l) { ++log.telling_; }
+        ~Telling() {
+            if (--log.telling_ == 0) {
+                log.subscribers_.remove_if([](const Subscriber& s) { return s.left; });
+            }
+        }
+        Telling(const Telling&) = delete;
+        Telling& operator=(const Telling&) = delete;
+    };
+    const Telling telling(*this);
+    const SubscriberId newest = last_subscriber_;
     for (const auto& subscriber : subscribers_) {
-        subscriber(event);
+        if (!subscriber.left && subscriber.id <= newest) {
+            subscriber.tell(event);
+        }
     }
 }
 
-void EventLog::subscribe(std::function<void(const Event&)> subscriber) {
-    subscribers_.push_back(std::move(subscriber));
+EventLog::SubscriberId EventLog::subscribe(std::function<void(const Event&)> subscriber) {
+    subscribers_.push_back({++last_subscriber_, std::move(subscriber)});
+    return last_subscriber_;
+}
+
+void EventLog::unsubscribe(SubscriberId id) {
+    const auto found = std::find_if(subscribers_.begin(), subscribers_.end(),
+                                    [id](const Subscriber& s) { return s.id == id; });
+    if (found == subscribers_.end()) {
+        return;
+    }
+    if (telling_ > 0) {
+        found->left = true;
+    } else {
+        subscribers_.erase(found);
+    }
 }
 
 std::vector<Event> EventLog::recent(std::size_t count) const {

@@ -29,6 +29,7 @@ Service::Service(ServiceConfig config, ServiceParts parts)
     : config_(std::move(config)), parts_(std::move(parts)) {
     state_.since = parts_.scheduler.now();
     state_.cause = config_.first_cause;
+    note_times();
     parts_.guardian.listen({
         [this](std::int32_t pid) { feed(Spawned{pid}); },
         [this](SpawnFailed failed) { feed(std::move(failed)); },
@@ -122,6 +123,7 @@ void Service::take_inputs() {
         Step result = step(config_.machine, state_, inputs_.front(), parts_.scheduler.now());
         inputs_.pop_front();
         state_ = std::move(result.state);
+        note_times();
         // Each costs itself alone: an event that cannot be kept must not cost the order to kill.
         const auto without_memory_skip = [](const auto& work) {
             try {
@@ -639,12 +641,24 @@ WallTime Service::wall_of(TimePoint at) const {
            std::chrono::duration_cast<std::chrono::microseconds>(parts_.scheduler.now() - at);
 }
 
+void Service::note_times() {
+    const auto note = [this](Stamp& stamp, TimePoint at) {
+        if (stamp.at != at || stamp.wall == WallTime{}) {
+            stamp = {at, wall_of(at)};
+        }
+    };
+    note(since_, state_.since);
+    if (state_.last_exit) {
+        note(exit_at_, state_.last_exit->at);
+    }
+}
+
 ServiceStatus Service::status() const {
     const auto now = parts_.scheduler.now();
     ServiceStatus out;
     out.service = config_.name;
     out.state = state_.state;
-    out.since = wall_of(state_.since);
+    out.since = since_.wall;
     out.cause = state_.cause;
     out.healthy = state_.healthy && state_.pid != 0 && parts_.os.runs(state_.pid);
     out.port = state_.port;
@@ -665,7 +679,7 @@ ServiceStatus Service::status() const {
     }
     if (state_.last_exit) {
         const auto& exit = *state_.last_exit;
-        out.last_exit = ServiceStatus::Exit{exit.signaled, exit.code, wall_of(exit.at), exit.cause};
+        out.last_exit = ServiceStatus::Exit{exit.signaled, exit.code, exit_at_.wall, exit.cause};
     }
     if (state_.state == State::kBackingOff || state_.state == State::kDegraded) {
         out.next_restart_ms = std::max<std::int64_t>(0, to_ms(state_.next_start_at - now));

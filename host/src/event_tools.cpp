@@ -9,6 +9,7 @@
 #include "capped_list.hpp"
 #include "explain.hpp"
 #include "mcp_schema.hpp"
+#include "resource_uris.hpp"
 #include "status_json.hpp"
 #include "steward/mcp/json.hpp"
 
@@ -34,7 +35,7 @@ std::string events_json(const Events& events) {
 
 void add_events(mcp::Server& server, const Bridge& bridge, const Words& words) {
     mcp::Resource resource;
-    resource.uri = "promptbin://flask-events";
+    resource.uri = kEventsUri;
     resource.name = "flask-events";
     resource.title = words.title + " events";
     resource.description = "What happened to " + words.app + " and why, the newest last";

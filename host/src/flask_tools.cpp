@@ -4,15 +4,15 @@
 
 #include <fmt/core.h>
 
+#include "action_progress.hpp"
 #include "mcp_schema.hpp"
+#include "resource_uris.hpp"
 #include "steward/mcp/json.hpp"
 
 namespace steward::host {
 namespace {
 
 using Poco::JSON::Object;
-
-constexpr const char* kStatusUri = "promptbin://flask-status";
 
 Object::Ptr status_schema() {
     auto p = mcp::ordered_object();
@@ -48,23 +48,26 @@ void ask_status(const Bridge& bridge, std::function<void(std::string)> answer) {
 // A start, restart or stop: the status once it has settled.
 using Action = void (Session::*)(const std::string&, Session::Settled);
 
-mcp::Handler acting(const Bridge& bridge, Action action, const std::string& what,
-                    bool wants_health) {
-    return [bridge, action, what, wants_health](const CallPtr& call) {
+mcp::Handler acting(const Bridge& bridge, const Words& words, Action action,
+                    const std::string& what, bool wants_health) {
+    return [bridge, words, action, what, wants_health](const CallPtr& call) {
         struct Outcome {
             std::string json;
             bool failed;
             std::string cause;
         };
         bridge.ask<Outcome>(
-            [session = &bridge.session, action, reason = what + " by " + the_client(call->client()),
+            [bridge, words, call, action, reason = what + " by " + the_client(call->client()),
              wants_health](const std::function<void(Outcome)>& tell) {
-                (session->*action)(
-                    reason, [session, tell, wants_health](const core::ServiceStatus& status) {
-                        const bool fine = wants_health ? status.state == core::State::kRunning
-                                                       : status.state == core::State::kStopped;
-                        tell({session->status_json(), !fine, status.cause});
-                    });
+                auto* const session = &bridge.session;
+                const auto reports = report_events(bridge, call, words);
+                (session->*action)(reason, [session, reports, tell,
+                                            wants_health](const core::ServiceStatus& status) {
+                    session->supervisor().events().unsubscribe(reports);
+                    const bool fine = wants_health ? status.state == core::State::kRunning
+                                                   : status.state == core::State::kStopped;
+                    tell({session->status_json(), !fine, status.cause});
+                });
             },
             [call](const Outcome& outcome) {
                 auto result = mcp::ToolResult::object_json(outcome.json);
@@ -125,21 +128,21 @@ void add_actions(mcp::Server& server, const Bridge& bridge, const Words& words) 
                     "the cause.",
                     words.app),
         {/*read_only=*/false, /*destructive=*/false, /*idempotent=*/true, /*open_world=*/false},
-        acting(bridge, &Session::start, "start requested", /*wants_health=*/true));
+        acting(bridge, words, &Session::start, "start requested", /*wants_health=*/true));
     add_action(
         server, "flask_stop", "Stop " + words.title,
         fmt::format("Stops {}; returns when none of its processes is left. It stays stopped until "
                     "it is started.",
                     words.app),
         {/*read_only=*/false, /*destructive=*/true, /*idempotent=*/true, /*open_world=*/false},
-        acting(bridge, &Session::stop, "stop requested", /*wants_health=*/false));
+        acting(bridge, words, &Session::stop, "stop requested", /*wants_health=*/false));
     add_action(
         server, "flask_restart", "Restart " + words.title,
         fmt::format("Restarts {} on the same port; returns its status once it is healthy, or with "
                     "the cause.",
                     words.app),
         {/*read_only=*/false, /*destructive=*/true, /*idempotent=*/false, /*open_world=*/false},
-        acting(bridge, &Session::restart, "restart requested", /*wants_health=*/true));
+        acting(bridge, words, &Session::restart, "restart requested", /*wants_health=*/true));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "log_page.hpp"
 #include "mcp_schema.hpp"
+#include "resource_uris.hpp"
 #include "steward/mcp/json.hpp"
 
 namespace steward::host {
@@ -27,7 +28,7 @@ void with_output(const Bridge& bridge, const std::function<void(const core::AppO
 
 void add_resource(mcp::Server& server, const Bridge& bridge, const Words& words) {
     mcp::Resource resource;
-    resource.uri = "promptbin://flask-log";
+    resource.uri = kLogUri;
     resource.name = "flask-log";
     resource.title = words.title + " output";
     resource.description =

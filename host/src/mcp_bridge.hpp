@@ -1,6 +1,8 @@
 // What all tools and resources share: the way from the mcp thread to the session's loop and back,
 // and the words for the service.
 #pragma once
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -36,6 +38,12 @@ struct Bridge {
             });
         });
     }
+};
+
+// The timers of the mcp thread; they belong to it.
+struct Timers {
+    std::function<std::uint64_t(std::chrono::nanoseconds delay, std::function<void()>)> arm;
+    std::function<void(std::uint64_t)> disarm;  // unknown and finished ones are ignored
 };
 
 // Answers resources/read with one JSON text.

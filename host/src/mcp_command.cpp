@@ -6,12 +6,15 @@
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <new>
 #include <thread>
 
 #include <fmt/core.h>
 
 #include "flask_tools.hpp"
 #include "mcp_tools.hpp"
+#include "mcp_updates.hpp"
+#include "prompt_resources.hpp"
 #include "prompt_worker.hpp"
 #include "service_config.hpp"
 #include "session.hpp"
@@ -64,6 +67,7 @@ class McpServer {
     mcp::Hooks hooks();
     PromptWorker::Options prompt_options(const Options& options);
     void client_is_there(const std::string& reason);
+    void somebody_watches(std::string_view what);
     void heard_something();
 
     Session& session_;
@@ -71,6 +75,7 @@ class McpServer {
     mcp::StdioTransport transport_;
     mcp::StdioWriter writer_;
     mcp::Server server_;
+    McpUpdates updates_;
     std::unique_ptr<PromptWorker> prompts_;  // null: there is no prompt library
     mcp::StdioTransport::TimerId silence_ = 0;
     bool started_ = false;
@@ -84,12 +89,17 @@ McpServer::McpServer(Session& session, const Options& options, core::UniqueFd ou
       server_(
           server_info(options), server_options(),
           [this](std::string line, mcp::LineKind kind) { writer_.enqueue(line, kind); },
-          make_validator(), hooks()) {
+          make_validator(), hooks()),
+      updates_(session_, transport_, server_) {
     if (needs_data_dir(options)) {
         prompts_ = std::make_unique<PromptWorker>(prompt_options(options));
     }
     register_tools(server_, session_, prompts_.get(), options,
-                   [this](std::function<void()> task) { transport_.post(std::move(task)); });
+                   [this](std::function<void()> task) { transport_.post(std::move(task)); },
+                   {[this](std::chrono::nanoseconds delay, std::function<void()> task) {
+                        return transport_.arm(Clock::now() + delay, std::move(task));
+                    },
+                    [this](std::uint64_t timer) { transport_.disarm(timer); }});
     // A client that says nothing at all has started this server to have the app.
     silence_ = transport_.arm(Clock::now() + defaults::kSilentStart, [this] {
         silence_ = 0;
@@ -97,6 +107,7 @@ McpServer::McpServer(Session& session, const Options& options, core::UniqueFd ou
     });
     session_.on_end([this](const std::function<void()>& done) {
         transport_.post([this, done] {
+            server_.close_subscriptions();
             writer_.flush(Clock::now() + kLastAnswers);
             done();
         });
@@ -133,12 +144,24 @@ mcp::StdioWriter::Options McpServer::writer_options() {
     mcp::StdioWriter::Options options;
     options.on_error = [this](int) { session_.end("stdout was closed"); };
     options.on_drained = [this] { transport_.wake(); };
+    options.on_caught_up = [this] {
+        try {
+            transport_.post([this] { server_.flush_updates(); });
+        } catch (const std::bad_alloc&) {
+            transport_.wake();  // What is marked is sent with the next change.
+        }
+    };
     return options;
 }
 
 mcp::Options McpServer::server_options() {
     mcp::Options options;
     options.post = [this](std::function<void()> task) { transport_.post(std::move(task)); };
+    options.logging = true;
+    options.subscriptions = true;
+    options.list_changed = true;
+    // A change that comes while the last one is not yet read is told once it is.
+    options.congested = [this] { return writer_.is_behind(); };
     return options;
 }
 
@@ -150,6 +173,7 @@ mcp::Hooks McpServer::hooks() {
     hooks.on_modern_request = [this](const mcp::Client& client, std::string_view method) {
         client_is_there(fmt::format("{} asked for {}", the_client(client), method));
     };
+    hooks.on_watch = [this](std::string_view what) { somebody_watches(what); };
     hooks.on_trouble = [this](std::string_view text) {
         session_.log(core::Severity::kInfo, "mcp", std::string(text));
     };
@@ -163,7 +187,20 @@ PromptWorker::Options McpServer::prompt_options(const Options& options) {
     prompts.on_trouble = [this](const std::string& text) {
         session_.log(core::Severity::kWarning, "prompts", text);
     };
+    prompts.on_change = [this](const prompts::Change& change) { updates_.prompts_changed(change); };
     return prompts;
+}
+
+void McpServer::somebody_watches(std::string_view what) {
+    updates_.watch(what);
+    if (prompts_ && (what == "prompts/list" || is_about_prompts(what))) {
+        // From its first look on the store knows what changes. Should it have no room for this now,
+        // the jobs that wait make it look.
+        [[maybe_unused]] const auto why = prompts_->ask([](prompts::PromptStore& store) {
+            static_cast<void>(store.count());
+            return PromptWorker::Answer();
+        });
+    }
 }
 
 void McpServer::heard_something() {

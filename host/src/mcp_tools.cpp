@@ -8,7 +8,9 @@
 #include "flask_tools.hpp"
 #include "log_tools.hpp"
 #include "plugin_tools.hpp"
+#include "prompt_completion.hpp"
 #include "prompt_resources.hpp"
+#include "prompt_source.hpp"
 #include "prompt_tools.hpp"
 #include "service_config.hpp"
 #include "version.hpp"
@@ -32,12 +34,14 @@ mcp::ServerInfo server_info(const Options& options) {
 }
 
 void register_tools(mcp::Server& server, Session& session, PromptWorker* worker,
-                    const Options& options, ToMcp to_mcp) {
+                    const Options& options, ToMcp to_mcp, Timers timers) {
     const Bridge bridge{session, std::move(to_mcp)};
     const Words words(service_name(options));
     if (worker != nullptr) {
         register_prompt_resources(server, *worker);
-        register_prompt_tools(server, *worker);
+        register_prompt_tools(server, *worker, std::move(timers));
+        register_prompt_source(server, *worker);
+        register_prompt_completion(server, *worker);
     }
     register_flask_tools(server, bridge, words);
     register_log_tools(server, bridge, words);

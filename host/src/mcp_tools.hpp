@@ -1,5 +1,5 @@
 // What the server offers to MCP clients: the resources and tools of the service and, if it has one,
-// of the prompt library.
+// those and the prompts of the prompt library.
 #pragma once
 #include <functional>
 #include <string>
@@ -16,7 +16,7 @@ namespace steward::host {
 // handlers ask the session's loop, or the worker, and answer back there. `worker` is null when the
 // service uses no data folder: then there is no prompt library.
 void register_tools(mcp::Server& server, Session& session, PromptWorker* worker,
-                    const Options& options, ToMcp to_mcp);
+                    const Options& options, ToMcp to_mcp, Timers timers);
 
 mcp::ServerInfo server_info(const Options& options);
 

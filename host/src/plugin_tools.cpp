@@ -5,6 +5,7 @@
 
 #include "mcp_schema.hpp"
 #include "plugin_json.hpp"
+#include "resource_uris.hpp"
 #include "service_config.hpp"
 #include "steward/mcp/json.hpp"
 
@@ -50,7 +51,7 @@ void register_plugin_tools(mcp::Server& server, const Bridge& bridge, const Opti
     const auto choice = strategy_choice(options);
 
     mcp::Resource resource;
-    resource.uri = "promptbin://plugins";
+    resource.uri = kPluginsUri;
     resource.name = "plugins";
     resource.title = "Plugins";
     resource.description =

@@ -180,64 +180,78 @@ void add_update(mcp::Server& server, PromptWorker& worker) {
              });
 }
 
-mcp::ToolResult deletion(bool deleted, const prompts::Prompt& prompt) {
-    return mcp::ToolResult::object_json(
-        fmt::format(R"({{"deleted":{},"prompt":{}}})", deleted, prompt_json(prompt)));
+// `why_not`: why it is still there; empty: it is gone.
+mcp::ToolResult deletion(const prompts::Prompt& prompt, const std::string& why_not) {
+    std::string out =
+        fmt::format(R"({{"deleted":{},"prompt":{})", why_not.empty(), prompt_json(prompt));
+    if (!why_not.empty()) {
+        out += ",\"cause\":";
+        mcp::append_json_string(out, why_not);
+    }
+    return mcp::ToolResult::object_json(out + "}");
 }
 
 void delete_confirmed(PromptWorker& worker, const CallPtr& call, const PromptPtr& prompt,
                       const std::optional<std::string>& expected) {
     answer_tool(worker, call, [id = prompt->id, expected](PromptStore& store) {
         const auto removed = store.remove(id, expected);
-        return removed ? deletion(/*deleted=*/true, **removed) : refusal(removed.error());
+        return removed ? deletion(**removed, {}) : refusal(removed.error());
     });
 }
 
 // Finds it on the worker's thread, asks on the mcp thread, deletes on the worker's.
-void delete_prompt(PromptWorker& worker, const CallPtr& call) {
+void delete_prompt(PromptWorker& worker, const Timers& timers, const CallPtr& call) {
     answer_call(
         worker, call,
-        [&worker, call, name = text_argument(call, "prompt_id").value_or(""),
+        [&worker, timers, call, name = text_argument(call, "prompt_id").value_or(""),
          expected = text_argument(call, "expected")](PromptStore& store) -> PromptWorker::Answer {
             const auto prompt = only_one_named(store, name);
             if (!prompt) {
                 auto result = std::make_shared<mcp::ToolResult>(refusal(prompt.error()));
                 return [call, result] { call->reply(*result); };
             }
-            return [&worker, call, expected, found = *prompt] {
-                confirm_delete(call, found, [&worker, call, expected, found](bool confirmed) {
-                    if (confirmed) {
-                        delete_confirmed(worker, call, found, expected);
-                    } else {
-                        call->reply(deletion(/*deleted=*/false, *found));
-                    }
-                });
+            return [&worker, timers, call, expected, found = *prompt] {
+                confirm_delete(call, found, timers,
+                               [&worker, call, expected, found](const Confirmation& confirmation) {
+                                   if (confirmation.given) {
+                                       // Not a version that the person has not seen.
+                                       delete_confirmed(worker, call, found,
+                                                        expected ? expected : confirmation.seen);
+                                   } else {
+                                       call->reply(deletion(*found, confirmation.why_not));
+                                   }
+                               });
             };
         },
         [&call](const std::string& why) { call->reply(mcp::ToolResult::error(why)); });
 }
 
-void add_delete(mcp::Server& server, PromptWorker& worker) {
+void add_delete(mcp::Server& server, PromptWorker& worker, Timers timers) {
     auto arguments = mcp::ordered_object();
     arguments->set("prompt_id", name_property());
     arguments->set("expected", expected_property());
     auto result = mcp::ordered_object();
     result->set("deleted", property("boolean", "Whether it is gone"));
     result->set("prompt", prompt_schema());
-    add_tool(server, "delete_prompt", "Delete a prompt",
-             "Deletes a prompt and returns it as it was. It stays in the history.", arguments,
-             {"prompt_id"}, object_schema(result, {"deleted", "prompt"}, /*closed=*/false),
-             kChanges, [&worker](const CallPtr& call) { delete_prompt(worker, call); });
+    result->set("cause", property("string", "Why it is still there: it was not confirmed"));
+    add_tool(
+        server, "delete_prompt", "Delete a prompt",
+        "Deletes a prompt and returns it as it was. It stays in the history. The user is asked "
+        "first if the client can do that.",
+        arguments, {"prompt_id"}, object_schema(result, {"deleted", "prompt"}, /*closed=*/false),
+        kChanges, [&worker, timers = std::move(timers)](const CallPtr& call) {
+            delete_prompt(worker, timers, call);
+        });
 }
 
 }  // namespace
 
-void register_prompt_tools(mcp::Server& server, PromptWorker& worker) {
+void register_prompt_tools(mcp::Server& server, PromptWorker& worker, Timers timers) {
     add_search(server, worker);
     add_get(server, worker);
     add_create(server, worker);
     add_update(server, worker);
-    add_delete(server, worker);
+    add_delete(server, worker, std::move(timers));
 }
 
 }  // namespace steward::host

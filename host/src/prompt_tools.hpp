@@ -7,6 +7,6 @@
 namespace steward::host {
 
 // The worker outlives the server's last call.
-void register_prompt_tools(mcp::Server& server, PromptWorker& worker);
+void register_prompt_tools(mcp::Server& server, PromptWorker& worker, Timers timers);
 
 }  // namespace steward::host

@@ -100,6 +100,7 @@ struct Session::Impl {
     std::unique_ptr<StatusSocket> socket;
     std::uint64_t last_published = 0;  // of the app's output lines
     std::function<void()> change_hook;
+    std::function<void()> output_hook;
     std::function<void(std::function<void()>)> last;
 
     std::mutex mutex;
@@ -126,6 +127,9 @@ Session::Impl::Impl(Setup s)
                 if (watched()) {
                     socket->publish_log(output_line(line));
                 }
+            }
+            if (output_hook) {
+                output_hook();
             }
         });
     };
@@ -426,6 +430,10 @@ void Session::end(const std::string& reason, bool at_once) {
 
 void Session::on_end(std::function<void(std::function<void()>)> last) {
     impl_->loop.post([this, last = std::move(last)] { impl_->last = last; });
+}
+
+void Session::on_output(std::function<void()> written) {
+    impl_->loop.post([this, written = std::move(written)] { impl_->output_hook = written; });
 }
 
 void Session::on_change(std::function<void()> changed) {

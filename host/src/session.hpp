@@ -69,6 +69,8 @@ class Session {
     void on_end(std::function<void(std::function<void()> done)> last);
     // Called on the loop's thread after each change of the status, and for each event.
     void on_change(std::function<void()> changed);
+    // Called on the loop's thread when the app has written lines.
+    void on_output(std::function<void()> written);
 
     // Waits for the end. Only a sanitizer build returns (the exit code); others leave the process
     // from the loop's thread.

@@ -70,8 +70,11 @@ TEST_CASE("the lists show the prompt library in both eras", "[mcp][prompts]") {
                                 "promptbin://flask-log", "promptbin://flask-events",
                                 "promptbin://plugins"});
     CHECK(names(library->call("resources/templates/list")->getObject("result"), "resourceTemplates",
-                "uriTemplate") == std::set<std::string>{"promptbin://get-prompt/{prompt_id}",
-                                                        "promptbin://get-prompt-by-name/{name}"});
+                "uriTemplate") ==
+          std::set<std::string>{"promptbin://get-prompt/{prompt_id}",
+                                "promptbin://get-prompt-by-name/{name}",
+                                "promptbin://list-prompts-by-category/{category}",
+                                "promptbin://list-prompts-by-tag/{tag}"});
 }
 
 TEST_CASE("the store is opened by the first request for prompts, and by no other",

@@ -75,6 +75,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
     // Changes, for those who have subscribed.
     void resource_updated(const std::string& uri);
+    void resources_updated_if(const std::function<bool(std::string_view uri)>& affected);
     void list_changed(ListKind kind);
     void flush_updates();
     void close_subscriptions();
@@ -157,6 +158,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
     void run_handler(const RequestPtr& request, const Handler& handler);
     // The uri of the request when it names a resource that can be watched; else it is answered.
     [[nodiscard]] const std::string* watched_uri(Request& request);
+    void tell_watched(const ListFlags& lists, const std::vector<std::string>& uris) const;
     [[nodiscard]] bool is_watchable(const std::string& uri) const;
     void withdraw_questions(Request& request, std::string_view reason);
     // `required` may be null.

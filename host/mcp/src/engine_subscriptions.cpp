@@ -36,6 +36,7 @@ void Engine::on_subscribe(const RequestPtr& request) {
     if (uri == nullptr) {
         return;
     }
+    tell_watched({}, {*uri});
     if (!subscriptions_.subscribe(*uri)) {
         fail(*request, kInternalError,
              "more than " + std::to_string(options_.max_subscribed_uris) +
@@ -49,6 +50,21 @@ void Engine::on_unsubscribe(const RequestPtr& request) {
     if (const std::string* const uri = watched_uri(*request)) {
         subscriptions_.unsubscribe(*uri);
         finish_result(*request, ResultWriter(request->id, *request->rules, 0));
+    }
+}
+
+// Before the client is told that it will hear of them.
+void Engine::tell_watched(const ListFlags& lists, const std::vector<std::string>& uris) const {
+    if (!hooks_.on_watch) {
+        return;
+    }
+    for (const ListKind kind : {ListKind::kTools, ListKind::kPrompts, ListKind::kResources}) {
+        if (lists.at(static_cast<std::size_t>(kind))) {
+            hooks_.on_watch(list_method(kind));
+        }
+    }
+    for (const auto& uri : uris) {
+        hooks_.on_watch(uri);
     }
 }
 
@@ -89,6 +105,7 @@ void Engine::on_listen(const RequestPtr& request) {
             return;
         }
     }
+    tell_watched(lists, uris);
     if (!subscriptions_.listen(request->id, *request->rules, lists, uris)) {
         fail(*request, kInternalError,
              "more than " + std::to_string(options_.max_listens) +
@@ -101,6 +118,11 @@ void Engine::on_listen(const RequestPtr& request) {
 void Engine::resource_updated(const std::string& uri) {
     assert(on_owner_thread());
     subscriptions_.resource_updated(uri);
+}
+
+void Engine::resources_updated_if(const std::function<bool(std::string_view uri)>& affected) {
+    assert(on_owner_thread());
+    subscriptions_.resources_updated_if(affected);
 }
 
 void Engine::list_changed(ListKind kind) {

@@ -90,6 +90,11 @@ void Server::resource_updated(const std::string& uri) noexcept {
     guarded_change(*engine_, [&] { engine_->resource_updated(uri); });
 }
 
+void Server::resources_updated_if(
+    const std::function<bool(std::string_view uri)>& affected) noexcept {
+    guarded_change(*engine_, [&] { engine_->resources_updated_if(affected); });
+}
+
 void Server::tools_changed() noexcept {
     guarded_change(*engine_, [&] { engine_->list_changed(ListKind::kTools); });
 }

@@ -32,6 +32,7 @@ struct StdioWriter::State {
     // Written under mutex, read by any thread.
     std::atomic<std::size_t> queued{0};  // queue plus what is being written
     std::atomic<bool> is_congested{false};
+    std::atomic<bool> is_behind{false};
     std::atomic<bool> failed{false};
     std::atomic<std::size_t> dropped_notifications{0};
     std::atomic<std::size_t> dropped_answers{0};
@@ -94,6 +95,13 @@ void StdioWriter::State::account(std::size_t written) {
             call(lock, options.on_drained);
         }
     }
+    // The lock may have been given up: what was queued meanwhile is written first.
+    if (is_behind && queued == 0) {
+        is_behind = false;
+        if (options.on_caught_up) {
+            call(lock, options.on_caught_up);
+        }
+    }
 }
 
 void StdioWriter::State::fail(int error) {
@@ -102,6 +110,7 @@ void StdioWriter::State::fail(int error) {
     queue.clear();
     queued = 0;
     set_congested(false);
+    is_behind = false;
     if (options.on_error) {
         call(lock, [&] { options.on_error(error); });
     }
@@ -215,6 +224,9 @@ bool StdioWriter::enqueue(std::string_view line, LineKind kind) {
     if (after >= state.options.high_water) {
         state.set_congested(true);
     }
+    if (after >= state.options.behind_water) {
+        state.is_behind = true;
+    }
     if (state.waiting) {
         state.waiting = false;
         state.work.notify_one();
@@ -224,6 +236,10 @@ bool StdioWriter::enqueue(std::string_view line, LineKind kind) {
 
 bool StdioWriter::congested() const noexcept {
     return state_->is_congested;
+}
+
+bool StdioWriter::is_behind() const noexcept {
+    return state_->is_behind;
 }
 
 bool StdioWriter::failed() const noexcept {

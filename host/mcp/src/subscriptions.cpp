@@ -9,14 +9,15 @@ namespace {
 
 struct ListNames {
     std::string_view filter;  // member of the filter of subscriptions/listen
-    std::string_view method;
+    std::string_view list;    // the method that returns it
+    std::string_view method;  // of the notification
 };
 
 // In the order of ListKind.
 constexpr std::array<ListNames, kListKinds> kListNames = {{
-    {"toolsListChanged", "notifications/tools/list_changed"},
-    {"promptsListChanged", "notifications/prompts/list_changed"},
-    {"resourcesListChanged", "notifications/resources/list_changed"},
+    {"toolsListChanged", "tools/list", "notifications/tools/list_changed"},
+    {"promptsListChanged", "prompts/list", "notifications/prompts/list_changed"},
+    {"resourcesListChanged", "resources/list", "notifications/resources/list_changed"},
 }};
 
 // Keeps the acknowledgement, which names what is honoured, far below the limit of a line.
@@ -35,6 +36,10 @@ std::string subscription_meta(const std::string& id) {
 
 std::string_view filter_member(ListKind kind) noexcept {
     return kListNames.at(static_cast<std::size_t>(kind)).filter;
+}
+
+std::string_view list_method(ListKind kind) noexcept {
+    return kListNames.at(static_cast<std::size_t>(kind)).list;
 }
 
 Subscriptions::Subscriptions(Outgoing& outgoing, std::function<bool()> congested, Limits limits)
@@ -147,14 +152,28 @@ bool Subscriptions::may_send(const Subscriber& subscriber) const {
 void Subscriptions::resource_updated(const std::string& uri) {
     for_each([&](Subscriber& subscriber) {
         const auto found = subscriber.uris.find(uri);
-        if (found == subscriber.uris.end()) {
-            return;
-        }
-        found->second = !may_send(subscriber);
-        if (!found->second) {
-            send_updated(subscriber, uri);
+        if (found != subscriber.uris.end()) {
+            tell_updated(subscriber, *found);
         }
     });
+}
+
+void Subscriptions::resources_updated_if(
+    const std::function<bool(std::string_view uri)>& affected) {
+    for_each([&](Subscriber& subscriber) {
+        for (auto& watched : subscriber.uris) {
+            if (affected(watched.first)) {
+                tell_updated(subscriber, watched);
+            }
+        }
+    });
+}
+
+void Subscriptions::tell_updated(const Subscriber& subscriber, Watched& watched) {
+    watched.second = !may_send(subscriber);
+    if (!watched.second) {
+        send_updated(subscriber, watched.first);
+    }
 }
 
 void Subscriptions::list_changed(ListKind kind) {

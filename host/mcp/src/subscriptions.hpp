@@ -14,6 +14,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "message.hpp"
@@ -26,6 +27,8 @@ using ListFlags = std::array<bool, kListKinds>;
 
 // The member of the filter of subscriptions/listen that asks for it.
 [[nodiscard]] std::string_view filter_member(ListKind kind) noexcept;
+// The method that returns the list.
+[[nodiscard]] std::string_view list_method(ListKind kind) noexcept;
 
 class Subscriptions {
   public:
@@ -58,6 +61,7 @@ class Subscriptions {
     std::vector<Ended> end_listens();
 
     void resource_updated(const std::string& uri);
+    void resources_updated_if(const std::function<bool(std::string_view uri)>& affected);
     void list_changed(ListKind kind);
     // Sends what is marked, as far as it may be sent.
     void flush();
@@ -71,9 +75,11 @@ class Subscriptions {
         ListFlags marked_lists{};
         std::map<std::string, bool, std::less<>> uris;  // true: marked
     };
+    using Watched = std::pair<const std::string, bool>;
 
     [[nodiscard]] bool may_send(const Subscriber& subscriber) const;
     void flush(Subscriber& subscriber);
+    void tell_updated(const Subscriber& subscriber, Watched& watched);
     void send_updated(const Subscriber& subscriber, std::string_view uri);
     void send_changed(const Subscriber& subscriber, ListKind kind);
     template <typename Work>

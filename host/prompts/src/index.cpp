@@ -246,7 +246,12 @@ void Index::note_change(const PromptPtr& before, const PromptPtr& after) {
     if (before == after || (before != nullptr && after != nullptr && *before == *after)) {
         return;
     }
-    changed_ids_.insert(after != nullptr ? after->id : before->id);
+    for (const auto& version : {before, after}) {
+        if (version != nullptr) {
+            changed_ids_.insert(version->id);
+            changed_slugs_.insert(version->slug);
+        }
+    }
     list_changed_ = list_changed_ || before == nullptr || after == nullptr ||
                     before->title != after->title || before->category != after->category ||
                     before->description != after->description || before->tags != after->tags ||
@@ -363,9 +368,10 @@ std::vector<std::string> Index::suggestions(std::string_view name, std::size_t c
 Index::News Index::take_news() {
     News news;
     news.change.ids.assign(changed_ids_.begin(), changed_ids_.end());
-    std::sort(news.change.ids.begin(), news.change.ids.end());
+    news.change.slugs.assign(changed_slugs_.begin(), changed_slugs_.end());
     news.change.list_changed = std::exchange(list_changed_, false);
     changed_ids_.clear();
+    changed_slugs_.clear();
     // Only what is left counts: a file that moves may be there twice for a moment.
     for (const auto& file : std::exchange(doubtful_, {})) {
         const auto fault = broken_.find(file);

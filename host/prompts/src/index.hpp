@@ -85,7 +85,8 @@ class Index {
     std::vector<Place> order_;                          // the newest first
     std::map<std::string, std::string> broken_;         // file to reason
     std::shared_ptr<const std::vector<Broken>> broken_list_;
-    std::unordered_set<std::string> changed_ids_;
+    std::set<std::string> changed_ids_;
+    std::set<std::string> changed_slugs_;
     bool list_changed_ = false;
     std::set<std::string> doubtful_;           // files that became broken or good
     std::map<std::string, std::string> told_;  // the faults that were told

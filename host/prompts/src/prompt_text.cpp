@@ -101,7 +101,9 @@ std::vector<std::string> variables_of(std::string_view content) {
     return names;
 }
 
-std::string render(std::string_view content, const std::map<std::string, std::string>& values) {
+std::optional<std::string> render(std::string_view content,
+                                  const std::map<std::string, std::string>& values,
+                                  std::size_t max_bytes) {
     std::string out;
     std::size_t copied = 0;
     for (auto found = next_variable(content, 0); found;
@@ -111,11 +113,14 @@ std::string render(std::string_view content, const std::map<std::string, std::st
             continue;
         }
         out += content.substr(copied, found->begin - copied);
+        if (out.size() + value->second.size() > max_bytes) {
+            return std::nullopt;
+        }
         out += value->second;
         copied = found->end;
     }
     out += content.substr(copied);
-    return out;
+    return out.size() <= max_bytes ? std::optional(std::move(out)) : std::nullopt;
 }
 
 }  // namespace steward::prompts

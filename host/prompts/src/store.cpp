@@ -416,7 +416,7 @@ void PromptStore::written(const Prompt& now, const std::string& old_category) {
         }
         news = index_->take_news();
     } else {
-        news.change = {{now.id}, true};
+        news.change = {{now.id}, {now.slug}, true};
     }
     lock.unlock();
     tell(news.change, news.troubles);

@@ -59,3 +59,38 @@ TEST_CASE("samples do not push out what happened: the newest of each service is 
     log.append(event(EventName::kServiceExit));
     CHECK(numbers(log.recent(100)) == std::vector<std::uint64_t>{1, 2000, 2001, 2002});
 }
+
+TEST_CASE("a subscriber that has left is not told any more") {
+    EventLog log;
+    int first = 0;
+    int second = 0;
+    const auto id = log.subscribe([&](const Event&) { ++first; });
+    log.subscribe([&](const Event&) { ++second; });
+    log.append(event(EventName::kServiceStart));
+    log.unsubscribe(id);
+    log.unsubscribe(id);
+    log.append(event(EventName::kServiceStart));
+    CHECK(first == 1);
+    CHECK(second == 2);
+}
+
+TEST_CASE("subscribers come and go while they are told") {
+    EventLog log;
+    int own = 0;
+    int late = 0;
+    std::uint64_t other = 0;
+    std::uint64_t self = 0;
+    self = log.subscribe([&](const Event&) {
+        ++own;
+        log.subscribe([&](const Event&) { ++late; });
+        log.unsubscribe(other);
+        log.unsubscribe(self);
+    });
+    other = log.subscribe([&](const Event&) { FAIL("it has left"); });
+    log.append(event(EventName::kServiceStart));
+    CHECK(own == 1);
+    CHECK(late == 0);  // it hears of the next one
+    log.append(event(EventName::kServiceStart));
+    CHECK(own == 1);
+    CHECK(late == 1);
+}

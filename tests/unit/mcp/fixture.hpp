@@ -74,6 +74,7 @@ class Fixture {
         hooks.on_modern_request = [this](const Client&, std::string_view method) {
             modern_requests.emplace_back(method);
         };
+        hooks.on_watch = [this](std::string_view what) { watched.emplace_back(what); };
         hooks.on_trouble = [this](std::string_view text) { troubles.emplace_back(text); };
         ServerInfo info{"fixture", "The Fixture", "1.2.3", "be kind"};
         server = std::make_unique<Server>(
@@ -144,6 +145,7 @@ class Fixture {
     std::vector<std::string> lines;
     std::vector<LineKind> kinds;  // of lines
     std::vector<std::string> modern_requests;
+    std::vector<std::string> watched;
     std::vector<std::string> troubles;
     std::vector<std::shared_ptr<Call>> waiting;  // calls of the tool "wait"
     std::size_t lines_at_initialize = 0;

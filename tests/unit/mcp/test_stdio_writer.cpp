@@ -119,6 +119,32 @@ TEST_CASE("a reader that does not read blocks nobody and the queue stays bounded
     CHECK(drained.count == 1);
 }
 
+TEST_CASE("a client that is behind has caught up once all is written", "[mcp][writer]") {
+    Pipe pipe;
+    Signal caught_up;
+    StdioWriter::Options options;
+    options.behind_water = 256U * 1024;  // more than the pipe holds
+    options.on_caught_up = [&] { caught_up.set(1); };
+    StdioWriter writer(pipe.writer(), options);
+    const std::string line(1023, 'x');
+    std::size_t count = 0;
+    while (!writer.is_behind()) {
+        REQUIRE(writer.enqueue(line));
+        REQUIRE(++count < 1000);
+    }
+    CHECK(count >= 256);
+    CHECK_FALSE(writer.congested());
+    CHECK(caught_up.count == 0);
+    [[maybe_unused]] const auto half = pipe.read_bytes(count / 2 * 1024);
+    CHECK(writer.is_behind());
+    [[maybe_unused]] const auto rest = pipe.read_bytes((count - count / 2) * 1024);
+    CHECK(caught_up.wait());
+    CHECK_FALSE(writer.is_behind());
+    REQUIRE(writer.enqueue(line));  // one line does not leave anybody behind
+    CHECK(writer.flush(soon()));
+    CHECK(caught_up.count == 1);
+}
+
 TEST_CASE("notifications are dropped before answers are", "[mcp][writer]") {
     Pipe pipe;
     const auto options = small_queue();

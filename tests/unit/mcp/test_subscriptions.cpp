@@ -402,3 +402,32 @@ TEST_CASE("no change is lost between the server and a client that reads late",
         CHECK(received.find(R"("params":{"uri":")" + uri + "\"") != std::string::npos);
     }
 }
+
+TEST_CASE("the host learns what somebody wants to hear of", "[mcp][subscriptions]") {
+    Fixture fixture(watching());
+    fixture.open("2025-11-25");
+    fixture.result(legacy("1", "resources/subscribe", kStatus));
+    CHECK(fixture.watched == Told{"demo://status"});
+    fixture.watched.clear();
+    fixture.server->receive(legacy("2", "resources/subscribe", R"({"uri":"demo://nothing"})"));
+    CHECK(fixture.watched.empty());
+    fixture.server->receive(listen("3", R"({"toolsListChanged":true,"resourcesListChanged":true,)"
+                                        R"("resourceSubscriptions":["demo://item/7","x://y"]})"));
+    CHECK(fixture.watched == Told{"tools/list", "resources/list", "demo://item/7"});
+}
+
+TEST_CASE("what is affected is told as it was subscribed to", "[mcp][subscriptions]") {
+    Fixture fixture(watching());
+    fixture.open("2025-11-25");
+    for (const auto* uri : {"demo://item/a", "demo://item/%61", "demo://item/b"}) {
+        fixture.result(
+            legacy("1", "resources/subscribe", std::string(R"({"uri":")") + uri + "\"}"));
+    }
+    fixture.server->receive(listen("2", R"({"resourceSubscriptions":["demo://item/a"]})"));
+    const auto is_a = [](Server& server) {
+        server.resources_updated_if([](std::string_view uri) { return !uri.ends_with("b"); });
+    };
+    CHECK(told_by(fixture, is_a) == Told{"resources/updated 2 demo://item/a",
+                                         "resources/updated demo://item/%61",
+                                         "resources/updated demo://item/a"});
+}

@@ -52,7 +52,10 @@ TEST_CASE("rendering replaces what has a value, once", "[prompts]") {
     const std::map<std::string, std::string> values{{"a", "{{b}}"}, {"b", "2"}};
     CHECK(render("{{a}}-{{ b }}-{{c}}", values) == "{{b}}-2-{{c}}");
     CHECK(render("{{{b}}}", values) == "{2}");
-    CHECK(render("", values).empty());
+    CHECK(render("", values) == "");
+    CHECK(render("{{b}}x{{b}}", values, 3) == "2x2");
+    CHECK(render("{{b}}x{{b}}", values, 2) == std::nullopt);
+    CHECK(render("x{{b}}x", values, 2) == std::nullopt);
 }
 
 TEST_CASE("words are separated by white space of any kind", "[prompts]") {

@@ -298,6 +298,7 @@ TEST_CASE("a change of another program makes the descriptor readable", "[prompts
     store.refresh();
     REQUIRE(news.changes.size() == 1);
     CHECK(news.changes[0].ids == Names{"one"});
+    CHECK(news.changes[0].slugs == Names{"one"});
     CHECK(news.changes[0].list_changed);
     CHECK_FALSE(is_readable(store.watch_fd()));
 
@@ -308,17 +309,22 @@ TEST_CASE("a change of another program makes the descriptor readable", "[prompts
     CHECK(news.changes[1].ids == Names{"one"});
     CHECK_FALSE(news.changes[1].list_changed);
 
+    folder.put("coding/one.json", prompt_text("A new title", "other text"));
+    store.refresh();
+    REQUIRE(news.changes.size() == 3);
+    CHECK(news.changes[2].slugs == Names{"a-new-title", "one"});
+
     fs::rename(folder.data(), folder.path() / "old");
     REQUIRE(is_readable(store.watch_fd()));
     store.refresh();
-    REQUIRE(news.changes.size() == 3);
-    CHECK(news.changes[2].ids == Names{"one"});
-    CHECK(news.changes[2].list_changed);
+    REQUIRE(news.changes.size() == 4);
+    CHECK(news.changes[3].ids == Names{"one"});
+    CHECK(news.changes[3].list_changed);
 
     fs::rename(folder.path() / "old", folder.data());
     REQUIRE(is_readable(store.watch_fd()));
     store.refresh();
-    CHECK(news.changes.size() == 4);
+    CHECK(news.changes.size() == 5);
 }
 
 TEST_CASE("a data folder below folders that are not there yet is told of", "[prompts]") {

@@ -143,6 +143,13 @@ class Service {
     std::string substituted(const std::string& text) const;
     void publish(Event event);
     WallTime wall_of(TimePoint at) const;
+    // A moment as the wall's clock showed it then: worked out once, or it would be another one each
+    // time somebody asks.
+    struct Stamp {
+        TimePoint at{};
+        WallTime wall{};
+    };
+    void note_times();
 
     ServiceConfig config_;
     ServiceParts parts_;
@@ -164,6 +171,8 @@ class Service {
     std::function<void()> changed_;
     std::string instance_id_;
     std::map<std::string, double> metrics_;
+    Stamp since_;    // state_.since
+    Stamp exit_at_;  // state_.last_exit
     // The search for a port in progress.
     struct Search {
         std::vector<std::uint16_t> excluded;

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -58,11 +59,14 @@ class Server {
     // Tells those who have subscribed, once per subscription, or marks it while Options::congested
     // says true. A uri is compared as it was subscribed to, byte by byte.
     void resource_updated(const std::string& uri) noexcept;
+    // The same for every uri of which `affected` says true: a template's variable can be written in
+    // several ways. Each uri is asked for once per subscription to it.
+    void resources_updated_if(const std::function<bool(std::string_view uri)>& affected) noexcept;
     void tools_changed() noexcept;
     void prompts_changed() noexcept;
     void resources_changed() noexcept;
-    // The client reads again: sends what was marked meanwhile, the last state once. Due after each
-    // StdioWriter::Options::on_drained, on the mcp thread.
+    // The client reads again: sends what was marked meanwhile, the last state once. Due when
+    // Options::congested says false again, on the mcp thread.
     void flush_updates() noexcept;
     // The server is about to end: answers all subscriptions/listen requests.
     void close_subscriptions() noexcept;

@@ -6,7 +6,10 @@
 // client's own requests wait in its pipe. Below `low_water` on_drained is called. Answers to calls
 // that were in flight already still come; beyond `hard_limit` they are dropped and counted too.
 //
-// Thread rule: enqueue, congested, flush and the counters from any thread; callbacks run on the
+// Long before that, from `behind_water` on, the client is behind: what it need not hear of each time
+// had better wait until on_caught_up, when everything is written.
+//
+// Thread rule: enqueue, congested, is_behind, flush and the counters from any thread; callbacks run on the
 // writer's thread and must neither block nor throw.
 #pragma once
 
@@ -24,6 +27,7 @@ class StdioWriter {
   public:
     struct Options {
         const char* thread_name = "out";  // at most 15 bytes; has to last
+        std::size_t behind_water = 64U * 1024;
         std::size_t high_water = 4U * 1024 * 1024;
         std::size_t low_water = 1U * 1024 * 1024;
         std::size_t hard_limit = 64U * 1024 * 1024;
@@ -31,6 +35,8 @@ class StdioWriter {
         std::function<void(int error)> on_error;
         // The queue is below low_water after it was congested.
         std::function<void()> on_drained;
+        // The queue is empty after the client was behind.
+        std::function<void()> on_caught_up;
     };
 
     // Takes ownership of `fd`, which stays in blocking mode, and starts the thread.
@@ -45,6 +51,7 @@ class StdioWriter {
     bool enqueue(std::string_view line, LineKind kind = LineKind::kAnswer);
 
     [[nodiscard]] bool congested() const noexcept;
+    [[nodiscard]] bool is_behind() const noexcept;
     [[nodiscard]] bool failed() const noexcept;
     // Bytes that are not written yet.
     [[nodiscard]] std::size_t queued_bytes() const noexcept;

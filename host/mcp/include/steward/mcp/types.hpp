@@ -174,6 +174,9 @@ struct Hooks {
     // A modern request other than server/discover is about to be served: nothing about it was
     // refused (arguments that break a tool's schema give a result, so they are served).
     std::function<void(const Client&, std::string_view method)> on_modern_request;
+    // A client wants to hear of changes: of a uri, or of a list, by the method that returns it
+    // ("prompts/list"; of a legacy session that is not told, it hears of all lists).
+    std::function<void(std::string_view uri_or_list)> on_watch;
     // One short line for the log about input that was refused, or a handler that failed.
     std::function<void(std::string_view text)> on_trouble;
 };

@@ -66,8 +66,10 @@ using PromptPtr = std::shared_ptr<const Prompt>;
 [[nodiscard]] std::vector<std::string> variables_of(std::string_view content);
 
 // The content with each `{{name}}` replaced by its value. One without a value stays as it is, and
-// values are not looked through again.
-[[nodiscard]] std::string render(std::string_view content,
-                                 const std::map<std::string, std::string>& values);
+// values are not looked through again. Nothing when that would be more than `max_bytes`: a value may
+// be long, and stand in many places.
+[[nodiscard]] std::optional<std::string> render(std::string_view content,
+                                                const std::map<std::string, std::string>& values,
+                                                std::size_t max_bytes = SIZE_MAX);
 
 }  // namespace steward::prompts

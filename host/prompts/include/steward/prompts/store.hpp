@@ -54,10 +54,12 @@ struct Listing {
     std::shared_ptr<const std::vector<Broken>> broken;  // all there are, by name; never null
 };
 
+// Both in byte order, each once.
 struct Change {
-    std::vector<std::string> ids;  // of prompts that were added, changed or removed
-    bool list_changed = false;     // one came, went, or has another title, description, category,
-                                   // tags or variables
+    std::vector<std::string> ids;    // of prompts that were added, changed or removed
+    std::vector<std::string> slugs;  // their slugs, before and after
+    bool list_changed = false;       // one came, went, or has another title, description, category,
+                                     // tags or variables
 
     [[nodiscard]] bool is_empty() const noexcept { return ids.empty() && !list_changed; }
 };
