@@ -1,6 +1,7 @@
 #include "prompt_resources.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -148,11 +149,23 @@ struct Asked {
     std::string value;
 };
 
+// Each change of a prompt asks this for each address that is watched: parsed once. Never destroyed,
+// since threads may outlive main().
+const std::vector<mcp::UriTemplate>& parsed_templates() {
+    static const auto* const parsed = [] {
+        auto* const made = new std::vector<mcp::UriTemplate>;
+        for (const auto& kind : kKinds) {
+            made->push_back(mcp::UriTemplate::parse(kind.text()).value());
+        }
+        return made;
+    }();
+    return *parsed;
+}
+
 std::optional<Asked> asked_for(std::string_view uri) {
-    for (const auto& kind : kKinds) {
-        const auto parsed = mcp::UriTemplate::parse(kind.text());
-        if (const auto variables = parsed ? parsed->match(uri) : std::nullopt) {
-            return Asked{&kind, variables->at(kind.variable)};
+    for (std::size_t i = 0; i < std::size(kKinds); ++i) {
+        if (const auto variables = parsed_templates()[i].match(uri)) {
+            return Asked{&kKinds[i], variables->at(kKinds[i].variable)};
         }
     }
     return std::nullopt;
