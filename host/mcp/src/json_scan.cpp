@@ -12,6 +12,7 @@ namespace steward::mcp {
 namespace {
 
 constexpr std::size_t kDepthCapacity = 512;
+constexpr std::int64_t kMaxExact = std::int64_t{1} << 53;
 
 unsigned byte_at(std::string_view text, std::size_t at) noexcept {
     return static_cast<unsigned char>(text[at]);
@@ -42,7 +43,7 @@ class Scanner {
         ScanResult result;
         if (scan()) {
             result.status = root_is_container_ ? JsonStatus::kOk : JsonStatus::kScalar;
-            result.wide_integers = std::move(wide_integers_);
+            result.awkward_integers = std::move(awkward_integers_);
         } else {
             result.status = failure_;
         }
@@ -273,16 +274,20 @@ class Scanner {
 
     void check_range(std::string_view number, bool integer) {
         if (integer) {
-            if (number.size() < 19) {
+            // Sixteen digits and a sign may be beyond what double can tell apart.
+            if (number.size() < 17) {
                 return;
             }
             std::int64_t value = 0;
             const auto parsed =
                 std::from_chars(number.data(), number.data() + number.size(), value);
-            if (parsed.ec == std::errc()) {
+            const bool fits = parsed.ec == std::errc();
+            if (!fits || value < -kMaxExact) {
+                awkward_integers_.push_back({at_ - number.size(), at_});
+            }
+            if (fits) {
                 return;
             }
-            wide_integers_.push_back(at_);
         }
         // Poco throws for what double cannot hold; the exponent or the length alone can tell.
         const bool suspicious =
@@ -299,7 +304,7 @@ class Scanner {
     std::size_t depth_ = 0;
     std::size_t values_ = 0;
     std::bitset<kDepthCapacity> objects_;
-    std::vector<std::size_t> wide_integers_;
+    std::vector<Span> awkward_integers_;
     JsonStatus failure_ = JsonStatus::kSyntax;
     bool root_is_container_ = false;
     bool unusable_ = false;

@@ -10,11 +10,17 @@
 
 namespace steward::mcp {
 
+// Where in the text a literal is.
+struct Span {
+    std::size_t begin = 0;
+    std::size_t end = 0;
+};
+
 struct ScanResult {
     JsonStatus status = JsonStatus::kSyntax;
-    // Ends of integer literals beyond int64, in ascending order. Poco would wrap them or throw;
-    // with "e0" inserted there it reads them as double.
-    std::vector<std::size_t> wide_integers;
+    // The integers that Poco does not read as they are, in ascending order: beyond int64 it would
+    // wrap or throw, below -2^53 it would round.
+    std::vector<Span> awkward_integers;
 };
 
 [[nodiscard]] ScanResult scan_json(std::string_view text, const JsonLimits& limits);

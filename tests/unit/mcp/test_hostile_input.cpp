@@ -110,9 +110,10 @@ TEST_CASE("ids are echoed with their type and value", "[mcp][hostile]") {
     Fixture fixture;
     for (const std::string& id :
          {std::string("0"), std::string("-7"), std::string("9007199254740993"),
-          std::string("9223372036854775807"), std::string("-9223372036854775808"),
-          std::string("\"\""), std::string("\"0\""), std::string("\"a\\\"b\\\\\""),
-          std::string("\"\xE2\x82\xAC\""), "\"" + std::string(100'000, 'x') + "\""}) {
+          std::string("-9007199254740993"), std::string("9223372036854775807"),
+          std::string("-9223372036854775808"), std::string("\"\""), std::string("\"0\""),
+          std::string("\"a\\\"b\\\\\""), std::string("\"\xE2\x82\xAC\""),
+          "\"" + std::string(100'000, 'x') + "\""}) {
         const auto answers = fixture.send(legacy(id, "ping"));
         REQUIRE(answers.size() == 1);
         CHECK(answers.front() == R"({"jsonrpc":"2.0","id":)" + id + R"(,"result":{}})");

@@ -1,9 +1,10 @@
 // JSON in and out: a strict reader on top of Poco's parser, and a writer of our own.
 //
-// Poco's parser alone is not fit for hostile input: it recurses, turns 2^64 silently into 0, cuts
-// member names at an escaped U+0000 and lets bytes through that are not UTF-8. So each text is
-// first checked by an iterative scan; what passes it is safe for Poco. Poco's stringify takes six
-// times as long as append_json over the same objects.
+// Poco's parser alone is not fit for hostile input: it recurses, turns 2^64 silently into 0, rounds
+// integers below -2^53, cuts member names at an escaped U+0000 and lets bytes through that are not
+// UTF-8. So each text is first checked by an iterative scan; what passes it, with such integers
+// rewritten, is safe for Poco. Poco's stringify takes six times as long as append_json over the
+// same objects.
 //
 // Thread rule: the functions keep no state, any thread; a Reader belongs to one thread.
 #pragma once
@@ -39,7 +40,7 @@ struct JsonLimits {
 
 class JsonReader {
   public:
-    explicit JsonReader(JsonLimits limits = {}) noexcept : limits_(limits) {}
+    explicit JsonReader(JsonLimits limits = {});
 
     // Reads one text. With kOk `value` holds an Object::Ptr or an Array::Ptr; else it is unchanged.
     // Integers within int64 arrive as Poco::Int64, all other numbers as double; of duplicate member
