@@ -47,43 +47,6 @@ TEST_CASE("list-prompts is cut at a mebibyte, and says so", "[mcp][prompts]") {
     CHECK(all->getArray("prompts")->size() < 130);
 }
 
-TEST_CASE("a prompt that is not there is no resource, however its name is written",
-          "[mcp][prompts]") {
-    Library library(/*real=*/true);
-    library.sandbox().write("secret.json", R"({"title":"Secret","content":"Do not show"})");
-    library.sandbox().write("data/secret.json", R"({"title":"Secret","content":"Do not show"})");
-    const bool modern = GENERATE(false, true);
-    library->speak_modern(modern);
-    for (const std::string name : {"no-such-prompt",
-                                   "..%2Fsecret",
-                                   "..%2f..%2Fsecret.json",
-                                   "%2e%2e%2fsecret",
-                                   "%2E%2E%5Csecret",
-                                   "coding%2F20261122_083438_b1a837a8",
-                                   "20261122_083438_b1a837a8.json",
-                                   "%252e%252e%252fsecret",
-                                   "secret",
-                                   "secret.json",
-                                   "../secret",
-                                   "a/b",
-                                   "",
-                                   "%00",
-                                   "%zz",
-                                   "%c0%ae%c0%ae%2fsecret",
-                                   "..",
-                                   ".",
-                                   "%2Fetc%2Fpasswd",
-                                   ".history",
-                                   ".lock"}) {
-        for (const std::string resource : {"get-prompt/", "get-prompt-by-name/"}) {
-            INFO(resource + name);
-            CHECK(library.read_error("promptbin://" + resource + name) ==
-                  (modern ? -32602 : -32002));
-        }
-    }
-    CHECK(library->impure_lines().empty());
-}
-
 TEST_CASE("a prompt is found by its title in an address", "[mcp][prompts]") {
     Library library;
     const auto made = library.done(

@@ -245,6 +245,12 @@ void StewardProcess::close_stdout() {
     }
 }
 
+void StewardProcess::close_stderr() {
+    if (err_ >= 0) {
+        close(std::exchange(err_, -1));
+    }
+}
+
 int StewardProcess::duplicate_stdin() const {
     return fcntl(in_, F_DUPFD_CLOEXEC, 3);
 }

@@ -147,6 +147,7 @@ class StewardProcess {
     void send(std::string_view line);       // and a line break
     void close_stdin();
     void close_stdout();
+    void close_stderr();
     // A duplicate of the write end of its stdin: whoever has it keeps it from seeing EOF.
     [[nodiscard]] int duplicate_stdin() const;
     // Reads what there is; returns at once when there is nothing and `limit` is 0.
