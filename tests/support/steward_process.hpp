@@ -59,6 +59,9 @@ struct HttpAnswer {
 };
 [[nodiscard]] HttpAnswer http_get(std::uint16_t port, const std::string& path,
                                   Milliseconds limit = kPatience);
+// POST of a form ("a=b&c=d", encoded already), else the same.
+[[nodiscard]] HttpAnswer http_post(std::uint16_t port, const std::string& path,
+                                   const std::string& form, Milliseconds limit = kPatience);
 
 [[nodiscard]] bool process_lives(pid_t pid);  // exists and is no zombie
 [[nodiscard]] std::vector<pid_t> children_of(pid_t pid);

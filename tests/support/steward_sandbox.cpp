@@ -186,14 +186,14 @@ std::set<std::string> listening_sockets() {
     return out;
 }
 
-HttpAnswer http_get(std::uint16_t port, const std::string& path, Milliseconds limit) {
+namespace {
+
+HttpAnswer http_exchange(std::uint16_t port, const std::string& request, Milliseconds limit) {
     const auto end = Clock::now() + limit;
     HttpAnswer out;
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const auto address = loopback(port);
     std::string text;
-    const std::string request =
-        "GET " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
     if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
         ::send(fd, request.data(), request.size(), MSG_NOSIGNAL) ==
             static_cast<ssize_t>(request.size())) {
@@ -218,6 +218,24 @@ HttpAnswer http_get(std::uint16_t port, const std::string& path, Milliseconds li
         out.body = text.substr(body + 4);
     }
     return out;
+}
+
+}  // namespace
+
+HttpAnswer http_get(std::uint16_t port, const std::string& path, Milliseconds limit) {
+    return http_exchange(
+        port, "GET " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", limit);
+}
+
+HttpAnswer http_post(std::uint16_t port, const std::string& path, const std::string& form,
+                     Milliseconds limit) {
+    return http_exchange(port,
+                         "POST " + path +
+                             " HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+                             "Content-Type: application/x-www-form-urlencoded\r\n"
+                             "Content-Length: " +
+                             std::to_string(form.size()) + "\r\n\r\n" + form,
+                         limit);
 }
 
 // ---- processes
