@@ -44,8 +44,11 @@ std::string progress_text(const core::Event& event, const core::ServiceStatus& s
         case core::EventName::kServiceStop:
             return "stopping " + words.app;
         case core::EventName::kServiceStart:
-            return "starting " + words.app;
+            return status.state == core::State::kStarting ? "starting " + words.app : "";
         case core::EventName::kServiceStarted:
+            if (status.state != core::State::kStarting) {
+                return {};  // It is stopped as soon as it is there.
+            }
             return fmt::format("started as process {}; waiting until {} is healthy", status.pid,
                                status.url.empty() ? words.app : status.url);
         case core::EventName::kPortChosen:
@@ -70,24 +73,28 @@ std::string progress_text(const core::Event& event, const core::ServiceStatus& s
 }
 
 core::EventLog::SubscriberId report_events(const Bridge& bridge, const CallPtr& call,
-                                           const Words& words) {
+                                           const Words& words, const LastLogged& last_logged) {
     auto& session = bridge.session;
     auto steps = std::make_shared<int>(0);  // the mcp thread's
-    return session.supervisor().events().subscribe(
-        [&session, to_mcp = bridge.to_mcp, call, words, steps](const core::Event& event) {
-            if (event.name == core::EventName::kMetrics ||
-                event.service != session.service().config().name || call->cancelled()) {
-                return;
+    return session.supervisor().events().subscribe([&session, to_mcp = bridge.to_mcp, call, words,
+                                                    last_logged, steps](const core::Event& event) {
+        if (event.name == core::EventName::kMetrics ||
+            event.service != session.service().config().name || call->cancelled()) {
+            return;
+        }
+        to_mcp([call, last_logged, steps, number = event.sequence, level = level_of(event.severity),
+                logger = event.service, data = mcp::to_json(*event_object(event)),
+                text = progress_text(event, session.service().status(), words)] {
+            if (!text.empty()) {
+                call->progress(++*steps, std::nullopt, text);
             }
-            to_mcp([call, steps, level = level_of(event.severity), logger = event.service,
-                    data = mcp::to_json(*event_object(event)),
-                    text = progress_text(event, session.service().status(), words)] {
-                if (!text.empty()) {
-                    call->progress(++*steps, std::nullopt, text);
-                }
+            const bool legacy = call->client().revision != mcp::Revision::k2026_07_28;
+            if (!legacy || number > *last_logged) {
                 call->log(level, logger, data);
-            });
+                *last_logged = legacy ? number : *last_logged;
+            }
         });
+    });
 }
 
 }  // namespace steward::host

@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include "mcp_schema.hpp"
+#include "printable.hpp"
 #include "steward/mcp/json.hpp"
 
 namespace steward::host {
@@ -23,10 +24,12 @@ Object::Ptr question(const prompts::Prompt& prompt) {
     auto members = mcp::ordered_object();
     members->set(kAnswer, confirm);
     auto params = mcp::ordered_object();
-    params->set("message",
-                fmt::format("Delete the prompt \"{}\" ({}, in {})? Its last version stays in the "
-                            "history.",
-                            mcp::excerpt(prompt.title), prompt.id, prompt.category));
+    // The title comes last: what it says, in quotes or behind them, is not taken for ours.
+    params->set(
+        "message",
+        fmt::format("Delete this prompt? Its last version stays in the history.\n"
+                    "id: {}\ncategory: {}\ntitle: {}",
+                    prompt.id, printable(prompt.category), printable(mcp::excerpt(prompt.title))));
     auto schema = mcp::ordered_object();
     schema->set("type", "object");
     schema->set("properties", members);
@@ -61,7 +64,7 @@ void ask_by_result(const CallPtr& call, const prompts::Prompt& prompt,
     const auto response = call->input_response(kAnswer);
     // Only what was asked for counts: the state is signed, a response alone anybody can send.
     if (!call->state() || response.isNull()) {
-        call->require_input({{kAnswer, kMethod, question(prompt)}}, prompt.updated_at);
+        call->require_input({{kAnswer, kMethod, question(prompt)}}, prompts::version_of(prompt));
         return;
     }
     auto confirmation = reading(*response);
@@ -85,7 +88,7 @@ void confirm_delete(const CallPtr& call, const prompts::PromptPtr& prompt, const
     const auto asked = call->ask_client(
         kMethod, question(*prompt),
         [timer, disarm = timers.disarm, then,
-         seen = prompt->updated_at](const mcp::ClientReply& r) {
+         seen = prompts::version_of(*prompt)](const mcp::ClientReply& r) {
             disarm(*timer);
             Confirmation confirmation;
             if (r.result.isNull()) {

@@ -6,6 +6,7 @@
 
 #include "action_progress.hpp"
 #include "mcp_schema.hpp"
+#include "printable.hpp"
 #include "resource_uris.hpp"
 #include "steward/mcp/json.hpp"
 
@@ -48,19 +49,20 @@ void ask_status(const Bridge& bridge, std::function<void(std::string)> answer) {
 // A start, restart or stop: the status once it has settled.
 using Action = void (Session::*)(const std::string&, Session::Settled);
 
-mcp::Handler acting(const Bridge& bridge, const Words& words, Action action,
-                    const std::string& what, bool wants_health) {
-    return [bridge, words, action, what, wants_health](const CallPtr& call) {
+mcp::Handler acting(const Bridge& bridge, const Words& words, const LastLogged& last_logged,
+                    Action action, const std::string& what, bool wants_health) {
+    return [bridge, words, last_logged, action, what, wants_health](const CallPtr& call) {
         struct Outcome {
             std::string json;
             bool failed;
             std::string cause;
         };
         bridge.ask<Outcome>(
-            [bridge, words, call, action, reason = what + " by " + the_client(call->client()),
+            [bridge, words, last_logged, call, action,
+             reason = what + " by " + the_client(call->client()),
              wants_health](const std::function<void(Outcome)>& tell) {
                 auto* const session = &bridge.session;
-                const auto reports = report_events(bridge, call, words);
+                const auto reports = report_events(bridge, call, words, last_logged);
                 (session->*action)(reason, [session, reports, tell,
                                             wants_health](const core::ServiceStatus& status) {
                     session->supervisor().events().unsubscribe(reports);
@@ -122,43 +124,37 @@ void add_action(mcp::Server& server, const char* name, std::string title, std::s
 }
 
 void add_actions(mcp::Server& server, const Bridge& bridge, const Words& words) {
+    const auto last_logged = std::make_shared<std::uint64_t>(0);
     add_action(
         server, "flask_start", "Start " + words.title,
         fmt::format("Starts {} if it does not run; returns its status once it is healthy, or with "
                     "the cause.",
                     words.app),
         {/*read_only=*/false, /*destructive=*/false, /*idempotent=*/true, /*open_world=*/false},
-        acting(bridge, words, &Session::start, "start requested", /*wants_health=*/true));
+        acting(bridge, words, last_logged, &Session::start, "start requested",
+               /*wants_health=*/true));
     add_action(
         server, "flask_stop", "Stop " + words.title,
         fmt::format("Stops {}; returns when none of its processes is left. It stays stopped until "
                     "it is started.",
                     words.app),
         {/*read_only=*/false, /*destructive=*/true, /*idempotent=*/true, /*open_world=*/false},
-        acting(bridge, words, &Session::stop, "stop requested", /*wants_health=*/false));
+        acting(bridge, words, last_logged, &Session::stop, "stop requested",
+               /*wants_health=*/false));
     add_action(
         server, "flask_restart", "Restart " + words.title,
         fmt::format("Restarts {} on the same port; returns its status once it is healthy, or with "
                     "the cause.",
                     words.app),
         {/*read_only=*/false, /*destructive=*/true, /*idempotent=*/false, /*open_world=*/false},
-        acting(bridge, words, &Session::restart, "restart requested", /*wants_health=*/true));
+        acting(bridge, words, last_logged, &Session::restart, "restart requested",
+               /*wants_health=*/true));
 }
 
 }  // namespace
 
 std::string the_client(const mcp::Client& client) {
-    std::string name = mcp::excerpt(client.name, 60);
-    // A terminal obeys control characters, also those that UTF-8 writes as C2 80 to C2 9F.
-    for (std::size_t i = 0; i < name.size(); ++i) {
-        const auto c = static_cast<unsigned char>(name[i]);
-        const bool second = c >= 0x80 && c < 0xA0 && i > 0 && name[i - 1] == '\xC2';
-        if (second) {
-            name.replace(--i, 2, "?");
-        } else if (c < 0x20 || c == 0x7F) {
-            name[i] = '?';
-        }
-    }
+    const std::string name = printable(mcp::excerpt(client.name, 60));
     return name.empty() ? "the client" : "the client " + name;
 }
 

@@ -1,6 +1,7 @@
 #include <string>
 #include <utility>
 
+#include "printable.hpp"
 #include "status_client.hpp"
 #include "status_commands.hpp"
 

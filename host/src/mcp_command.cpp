@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -79,6 +80,7 @@ class McpServer {
     std::unique_ptr<PromptWorker> prompts_;  // null: there is no prompt library
     mcp::StdioTransport::TimerId silence_ = 0;
     bool started_ = false;
+    std::atomic<bool> flush_due_{false};  // there was no memory to ask for it
 };
 
 McpServer::McpServer(Session& session, const Options& options, core::UniqueFd out)
@@ -148,7 +150,7 @@ mcp::StdioWriter::Options McpServer::writer_options() {
         try {
             transport_.post([this] { server_.flush_updates(); });
         } catch (const std::bad_alloc&) {
-            transport_.wake();  // What is marked is sent with the next change.
+            flush_due_ = true;  // With what the client says next.
         }
     };
     return options;
@@ -194,18 +196,16 @@ PromptWorker::Options McpServer::prompt_options(const Options& options) {
 void McpServer::somebody_watches(std::string_view what) {
     updates_.watch(what);
     if (prompts_ && (what == "prompts/list" || is_about_prompts(what))) {
-        // From its first look on the store knows what changes. Should it have no room for this now,
-        // the jobs that wait make it look.
-        [[maybe_unused]] const auto why = prompts_->ask([](prompts::PromptStore& store) {
-            static_cast<void>(store.count());
-            return PromptWorker::Answer();
-        });
+        prompts_->watch();
     }
 }
 
 void McpServer::heard_something() {
     transport_.disarm(silence_);
     silence_ = 0;
+    if (flush_due_.exchange(false)) {
+        server_.flush_updates();
+    }
 }
 
 void McpServer::client_is_there(const std::string& reason) {

@@ -1,5 +1,6 @@
 #include "mcp_updates.hpp"
 
+#include <iterator>
 #include <tuple>
 #include <utility>
 
@@ -11,10 +12,17 @@ namespace {
 
 constexpr auto kLeastInterval = std::chrono::milliseconds(100);
 
-constexpr unsigned kStatus = 1;
-constexpr unsigned kEvents = 2;
-constexpr unsigned kLog = 4;
-constexpr unsigned kPlugins = 8;
+// In the order of McpUpdates::Topic.
+struct Resource {
+    const char* uri;
+    bool at_once;
+};
+constexpr Resource kResources[] = {
+    {kStatusUri, /*at_once=*/true},
+    {kEventsUri, /*at_once=*/false},
+    {kLogUri, /*at_once=*/false},
+    {kPluginsUri, /*at_once=*/true},
+};
 
 bool is_about_plugins(core::EventName name) {
     return name == core::EventName::kPluginQuarantined || name == core::EventName::kPluginSwapped;
@@ -39,16 +47,11 @@ bool is_same_status(const core::ServiceStatus& a, const core::ServiceStatus& b) 
 }
 
 McpUpdates::McpUpdates(Session& session, mcp::StdioTransport& transport, mcp::Server& server)
-    : session_(session),
-      transport_(transport),
-      server_(server),
-      topics_{{kStatus, {kStatusUri, /*at_once=*/true}},
-              {kEvents, {kEventsUri, /*at_once=*/false}},
-              {kLog, {kLogUri, /*at_once=*/false}},
-              {kPlugins, {kPluginsUri, /*at_once=*/true}}} {
+    : session_(session), transport_(transport), server_(server) {
+    static_assert(std::size(kResources) == kTopics);
     session_.post([this] { listen(); });
     session_.on_change([this] { look_at_status(); });
-    session_.on_output([this] { note(kLog); });
+    session_.on_output([this] { note(Topic::kLog); });
 }
 
 // ---- the loop's thread
@@ -57,28 +60,30 @@ void McpUpdates::listen() {
     session_.supervisor().events().subscribe([this](const core::Event& event) {
         // A sample comes all the time and is no event to somebody who watches.
         if (event.name != core::EventName::kMetrics) {
-            note(is_about_plugins(event.name) ? kEvents | kPlugins : kEvents);
+            note(Topic::kEvents);
+        }
+        if (is_about_plugins(event.name)) {
+            note(Topic::kPlugins);
         }
     });
 }
 
 void McpUpdates::look_at_status() {
-    if ((watched_ & kStatus) == 0) {
+    if (!state(Topic::kStatus).watched) {
         return;
     }
     auto now = session_.service().status();
     if (!last_ || !is_same_status(*last_, now)) {
         last_ = std::move(now);
-        note(kStatus);
+        note(Topic::kStatus);
     }
 }
 
-void McpUpdates::note(Bits topics) {
-    const Bits wanted = topics & watched_;
-    if (wanted == 0) {
+void McpUpdates::note(Topic topic) {
+    if (!state(topic).watched) {
         return;
     }
-    news_ |= wanted;
+    state(topic).news = true;
     if (!posted_.exchange(true)) {
         try {
             transport_.post([this] { tell(); });
@@ -92,9 +97,9 @@ void McpUpdates::note(Bits topics) {
 // ---- the mcp thread
 
 void McpUpdates::watch(std::string_view uri) {
-    for (const auto& [bit, topic] : topics_) {
-        if (uri == topic.uri) {
-            watched_ |= bit;
+    for (std::size_t i = 0; i < kTopics; ++i) {
+        if (uri == kResources[i].uri) {
+            states_.at(i).watched = true;
         }
     }
     if (uri == kStatusUri) {
@@ -109,30 +114,31 @@ void McpUpdates::watch(std::string_view uri) {
 
 void McpUpdates::tell() {
     posted_ = false;
-    const Bits news = news_.exchange(0);
-    for (auto& [bit, topic] : topics_) {
-        if ((news & bit) != 0) {
-            tell(topic);
+    for (std::size_t i = 0; i < kTopics; ++i) {
+        if (states_.at(i).news.exchange(false)) {
+            tell(static_cast<Topic>(i));
         }
     }
 }
 
-void McpUpdates::tell(Topic& topic) {
+void McpUpdates::tell(Topic topic) {
+    auto& state = this->state(topic);
+    const auto& resource = kResources[static_cast<std::size_t>(topic)];
+    if (state.waiting) {
+        return;
+    }
     const auto now = Clock::now();
-    if (topic.waiting) {
+    if (resource.at_once || now - state.told >= kLeastInterval) {
+        state.told = now;
+        server_.resource_updated(resource.uri);
         return;
     }
-    if (topic.at_once || now - topic.told >= kLeastInterval) {
-        topic.told = now;
-        server_.resource_updated(topic.uri);
-        return;
-    }
-    topic.waiting = true;
-    transport_.arm(topic.told + kLeastInterval, [this, &topic] {
-        topic.waiting = false;
-        topic.told = Clock::now();
-        server_.resource_updated(topic.uri);
+    transport_.arm(state.told + kLeastInterval, [this, &state, &resource] {
+        state.waiting = false;
+        state.told = Clock::now();
+        server_.resource_updated(resource.uri);
     });
+    state.waiting = true;
 }
 
 void McpUpdates::prompts_changed(const prompts::Change& change) {

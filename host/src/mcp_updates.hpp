@@ -2,14 +2,13 @@
 // the prompts.
 //
 // A change of the status is told at once, events and output at most ten times a second; the last
-// one is always told. News are noted on the loop's thread, by a bit each, so that a burst costs no
+// one is always told. News are noted on the loop's thread, by a flag each, so that a burst costs no
 // memory, and told on the mcp thread.
 #pragma once
+#include <array>
 #include <atomic>
 #include <chrono>
-#include <map>
 #include <optional>
-#include <string>
 #include <string_view>
 
 #include "mcp_bridge.hpp"
@@ -33,31 +32,32 @@ class McpUpdates {
     void prompts_changed(const prompts::Change& change);
 
   private:
-    using Bits = unsigned;
     using Clock = mcp::StdioTransport::Clock;
-    struct Topic {
-        const char* uri;
-        bool at_once;
+    enum class Topic : std::size_t { kStatus, kEvents, kLog, kPlugins };
+    static constexpr std::size_t kTopics = 4;
+    struct State {
+        std::atomic<bool> watched{false};
+        std::atomic<bool> news{false};
+        // The mcp thread's.
         Clock::time_point told{};
-        bool waiting = false;
+        bool waiting = false;  // a timer tells it
     };
 
     // The loop's thread.
     void listen();
     void look_at_status();
-    void note(Bits topics);
+    void note(Topic topic);
 
     // The mcp thread.
     void tell();
-    void tell(Topic& topic);
+    void tell(Topic topic);
+    State& state(Topic topic) { return states_.at(static_cast<std::size_t>(topic)); }
 
     Session& session_;
     mcp::StdioTransport& transport_;
     mcp::Server& server_;
-    std::map<Bits, Topic> topics_;  // the mcp thread's
-    std::atomic<Bits> watched_{0};
-    std::atomic<Bits> news_{0};
-    std::atomic<bool> posted_{false};          // they are on their way to the mcp thread
+    std::array<State, kTopics> states_;
+    std::atomic<bool> posted_{false};          // news are on their way to the mcp thread
     std::optional<core::ServiceStatus> last_;  // the loop's
 };
 

@@ -8,7 +8,6 @@
 #include <unordered_set>
 #include <utility>
 
-#include <Poco/UTF8String.h>
 #include <fmt/format.h>
 
 #include "prompt_calls.hpp"
@@ -43,21 +42,17 @@ std::optional<Kind> kind_of(const std::string& variable) {
     return found == std::end(kVariables) ? std::nullopt : std::optional(found->kind);
 }
 
-// Newest first where there is an order of age, each once.
-std::vector<std::string> values_of(PromptStore& store, Kind kind) {
-    switch (kind) {
-        case Kind::kCategory:
-            return store.categories();
-        case Kind::kTag:
-            return store.tags();
-        case Kind::kId:
-        case Kind::kName:
-            break;
-    }
+// Longer ones are nothing that anybody completes; files of other programs may hold them.
+constexpr std::size_t kMaxValueBytes = 1024;
+
+// Of all prompts, newest first, each once.
+template <class Name>
+std::vector<std::string> names_of(PromptStore& store, const Name& name) {
     std::vector<std::string> values;
-    std::unordered_set<std::string> seen;
-    for (const auto& prompt : store.search({}).prompts) {
-        const auto& value = kind == Kind::kId ? prompt->id : prompt->slug;
+    const auto all = store.search({}).prompts;
+    std::unordered_set<std::string_view> seen;
+    for (const auto& prompt : all) {
+        const std::string& value = name(*prompt);
         if (seen.insert(value).second) {
             values.push_back(value);
         }
@@ -65,15 +60,28 @@ std::vector<std::string> values_of(PromptStore& store, Kind kind) {
     return values;
 }
 
-std::vector<std::string> completed(PromptStore& store, Kind kind, const std::string& typed) {
-    const auto values = values_of(store, kind);
-    auto found = matching(values, typed);
-    // A name may be typed as the title is written.
-    if (const auto slug = prompts::slug_of(typed);
-        found.empty() && kind == Kind::kName && !slug.empty()) {
-        found = matching(values, slug);
+std::vector<std::string> values_of(PromptStore& store, Kind kind) {
+    switch (kind) {
+        case Kind::kId:
+            return names_of(store, [](const auto& p) -> const std::string& { return p.id; });
+        case Kind::kName:
+            return names_of(store, [](const auto& p) -> const std::string& {
+                return p.slug.size() <= kMaxValueBytes ? p.slug : p.id;
+            });
+        case Kind::kCategory:
+            return store.categories();
+        case Kind::kTag:
+            break;
     }
-    return found;
+    auto tags = store.tags();
+    std::erase_if(tags, [](const std::string& tag) { return tag.size() > kMaxValueBytes; });
+    return tags;
+}
+
+std::vector<std::string> completed(PromptStore& store, Kind kind, const std::string& typed) {
+    // A name may be typed as the title is written.
+    const auto slug = kind == Kind::kName ? prompts::slug_of(typed) : std::string();
+    return matching(values_of(store, kind), slug.empty() ? typed : slug);
 }
 
 struct Outcome {
@@ -135,12 +143,11 @@ Outcome for_prompt(PromptStore& store, const CompletionRequest& asked) {
 
 std::vector<std::string> matching(const std::vector<std::string>& values,
                                   const std::string& typed) {
-    const std::string wanted = Poco::UTF8::toLower(typed);
+    const std::string wanted = prompts::lower(typed);
     std::vector<std::string> begins;
     std::vector<std::string> contains;
     for (const auto& value : values) {
-        const std::string text = Poco::UTF8::toLower(value);
-        const auto at = text.find(wanted);
+        const auto at = prompts::lower(value).find(wanted);
         if (at != std::string::npos) {
             (at == 0 ? begins : contains).push_back(value);
         }

@@ -27,10 +27,12 @@ using prompts::PromptStore;
 constexpr std::size_t kPageSize = 1000;  // prompts, and at most kMaxListBytes
 constexpr std::size_t kMaxNameBytes = 128;
 constexpr std::size_t kMaxArguments = 100;
+constexpr std::size_t kArgumentBytes = 128;
 constexpr std::size_t kTitleBytes = 500;
 constexpr std::size_t kDescriptionBytes = 2000;
-// Filled in. Clients take lines of 10 MiB, and what JSON escapes grows.
 constexpr std::size_t kMaxFilledBytes = 4U * 1024 * 1024;
+// The same as JSON, which may be six times as long. A line of the server has 8 MiB.
+constexpr std::size_t kMaxAnswerBytes = 7U * 1024 * 1024;
 
 // What a page of the list begins behind.
 struct Position {
@@ -57,17 +59,28 @@ std::optional<Position> read_position(const std::string& text) {
     return position;
 }
 
+// The variables that are arguments: of a prompt as people write it, all.
+std::vector<std::string> arguments_of(const Prompt& prompt) {
+    std::vector<std::string> names;
+    for (const auto& variable : prompt.variables) {
+        if (names.size() == kMaxArguments) {
+            break;
+        }
+        if (variable.size() <= kArgumentBytes) {
+            names.push_back(variable);
+        }
+    }
+    return names;
+}
+
 mcp::PromptInfo info_of(const Prompt& prompt, std::string name) {
     mcp::PromptInfo info;
     info.name = std::move(name);
     info.title = mcp::excerpt(prompt.title, kTitleBytes);
     info.description = mcp::excerpt(prompt.description, kDescriptionBytes);
-    for (const auto& variable : prompt.variables) {
-        if (info.arguments.size() == kMaxArguments) {
-            break;
-        }
+    for (auto& variable : arguments_of(prompt)) {
         mcp::PromptArgument argument;
-        argument.name = variable;
+        argument.name = std::move(variable);
         argument.required = true;
         info.arguments.push_back(std::move(argument));
     }
@@ -135,17 +148,22 @@ void list_prompts(PromptWorker& worker, const CallPtr& call) {
         [&call](const std::string& why) { call->fail(mcp::kInternalError, why); });
 }
 
-// The arguments that are listed and not given, for people.
-std::string missing_arguments(const Prompt& prompt,
-                              const std::map<std::string, std::string>& given) {
+using Values = std::map<std::string, std::string>;
+
+// Of the prompt's arguments; or what is missing, for people.
+prompts::Result<Values, std::string> values_for(const Prompt& prompt, const Values& given) {
+    Values values;
     std::vector<std::string> missing;
-    for (std::size_t i = 0; i < std::min(prompt.variables.size(), kMaxArguments); ++i) {
-        if (given.count(prompt.variables[i]) == 0) {
-            missing.push_back("\"" + mcp::excerpt(prompt.variables[i]) + "\"");
+    for (const auto& name : arguments_of(prompt)) {
+        const auto value = given.find(name);
+        if (value != given.end()) {
+            values.insert(*value);
+        } else {
+            missing.push_back("\"" + name + "\"");
         }
     }
     if (missing.empty()) {
-        return {};
+        return values;
     }
     return fmt::format("prompt \"{}\": {} {} required", mcp::excerpt(prompt.slug),
                        fmt::join(missing, ", "), missing.size() == 1 ? "is" : "are");
@@ -156,7 +174,7 @@ PromptWorker::Answer failure(const CallPtr& call, int code, const std::string& t
 }
 
 PromptWorker::Answer filled_in(PromptStore& store, const CallPtr& call, const std::string& name,
-                               const std::map<std::string, std::string>& given) {
+                               const Values& given) {
     const auto found = named(store, name);
     if (!found) {
         const bool unknown = found.error().code == ErrorCode::kNotFound;
@@ -164,25 +182,26 @@ PromptWorker::Answer filled_in(PromptStore& store, const CallPtr& call, const st
                        found.error().text);
     }
     const Prompt& prompt = **found;
-    if (const auto missing = missing_arguments(prompt, given); !missing.empty()) {
-        return failure(call, mcp::kInvalidParams, missing);
+    const auto values = values_for(prompt, given);
+    if (!values) {
+        return failure(call, mcp::kInvalidParams, values.error());
     }
-    const auto text = prompts::render(prompt.content, given, kMaxFilledBytes);
-    if (!text) {
+    const auto text = prompts::render(prompt.content, *values, kMaxFilledBytes);
+    auto result = std::make_shared<mcp::PromptResult>();
+    result->set_description(mcp::excerpt(
+        prompt.description.empty() ? prompt.title : prompt.description, kDescriptionBytes));
+    result->add_text(mcp::Role::kUser, text.value_or(""));
+    if (!text || result->messages_json().size() > kMaxAnswerBytes) {
         return failure(call, mcp::kInvalidParams,
                        fmt::format("prompt \"{}\": more than {} MiB when it is filled in (give "
                                    "shorter arguments)",
                                    mcp::excerpt(prompt.slug), kMaxFilledBytes >> 20U));
     }
-    auto result = std::make_shared<mcp::PromptResult>();
-    result->set_description(mcp::excerpt(
-        prompt.description.empty() ? prompt.title : prompt.description, kDescriptionBytes));
-    result->add_text(mcp::Role::kUser, *text);
     return [call, result] { call->reply_prompt(*result); };
 }
 
 void get_prompt(PromptWorker& worker, const CallPtr& call) {
-    std::map<std::string, std::string> given;
+    Values given;
     for (const auto& [name, value] : call->arguments()) {
         given.emplace(name, *mcp::as_string(&value));
     }

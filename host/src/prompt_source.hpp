@@ -2,7 +2,7 @@
 //
 // A prompt's name is its slug; its id when a newer prompt has the same slug, when another prompt has
 // that id, or when the slug is longer than 128 bytes. Any id, slug or title is understood. Its
-// {{variables}}, the first 100 of them, are the arguments, all required.
+// {{variables}} are the arguments, all required: the first 100 whose names have at most 128 bytes.
 #pragma once
 #include "mcp_bridge.hpp"
 #include "prompt_worker.hpp"

@@ -192,9 +192,10 @@ mcp::ToolResult deletion(const prompts::Prompt& prompt, const std::string& why_n
 }
 
 void delete_confirmed(PromptWorker& worker, const CallPtr& call, const PromptPtr& prompt,
-                      const std::optional<std::string>& expected) {
-    answer_tool(worker, call, [id = prompt->id, expected](PromptStore& store) {
-        const auto removed = store.remove(id, expected);
+                      const std::optional<std::string>& expected,
+                      const std::optional<std::string>& seen) {
+    answer_tool(worker, call, [id = prompt->id, expected, seen](PromptStore& store) {
+        const auto removed = store.remove(id, expected, seen);
         return removed ? deletion(**removed, {}) : refusal(removed.error());
     });
 }
@@ -206,17 +207,18 @@ void delete_prompt(PromptWorker& worker, const Timers& timers, const CallPtr& ca
         [&worker, timers, call, name = text_argument(call, "prompt_id").value_or(""),
          expected = text_argument(call, "expected")](PromptStore& store) -> PromptWorker::Answer {
             const auto prompt = only_one_named(store, name);
-            if (!prompt) {
-                auto result = std::make_shared<mcp::ToolResult>(refusal(prompt.error()));
+            const auto conflict = prompt ? prompts::conflict_with(*prompt, expected) : std::nullopt;
+            if (!prompt || conflict) {
+                auto result = std::make_shared<mcp::ToolResult>(
+                    refusal(conflict ? *conflict : prompt.error()));
                 return [call, result] { call->reply(*result); };
             }
             return [&worker, timers, call, expected, found = *prompt] {
                 confirm_delete(call, found, timers,
                                [&worker, call, expected, found](const Confirmation& confirmation) {
                                    if (confirmation.given) {
-                                       // Not a version that the person has not seen.
-                                       delete_confirmed(worker, call, found,
-                                                        expected ? expected : confirmation.seen);
+                                       delete_confirmed(worker, call, found, expected,
+                                                        confirmation.seen);
                                    } else {
                                        call->reply(deletion(*found, confirmation.why_not));
                                    }

@@ -53,6 +53,23 @@ std::string PromptWorker::ask(Job job, std::size_t bytes) {
     return {};
 }
 
+void PromptWorker::watch() {
+    if (std::exchange(watching_, true)) {
+        return;
+    }
+    {
+        const std::lock_guard lock(mutex_);
+        look_wanted_ = true;
+    }
+    if (!thread_.joinable()) {
+        if (const auto trouble = start(); !trouble.empty()) {
+            options_.on_trouble("changes of prompts are not noticed yet: " + trouble);
+            return;
+        }
+    }
+    eventfd_write(wake_.get(), 1);
+}
+
 std::string PromptWorker::start() {
     wake_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!wake_) {
@@ -98,7 +115,12 @@ void PromptWorker::run() {
 // The next job, or none. False: it is over.
 bool PromptWorker::take(Job& job) {
     const std::lock_guard lock(mutex_);
-    if (!stopping_ && !jobs_.empty()) {
+    if (!stopping_ && std::exchange(look_wanted_, false)) {
+        job = [](prompts::PromptStore& store) {
+            static_cast<void>(store.count());  // the first reading call opens it
+            return Answer();
+        };
+    } else if (!stopping_ && !jobs_.empty()) {
         job = std::move(jobs_.front().job);
         waiting_bytes_ -= jobs_.front().bytes;
         jobs_.pop_front();

@@ -49,6 +49,10 @@ class PromptWorker {
     // possible.
     [[nodiscard]] std::string ask(Job job, std::size_t bytes = 0);
 
+    // Opens the store, ahead of all jobs, so that changes are told from now on. Where that is not
+    // possible the next job makes up for it, and on_trouble has said why.
+    void watch();
+
   private:
     struct Waiting {
         Job job;
@@ -70,6 +74,8 @@ class PromptWorker {
     std::deque<Waiting> jobs_;       // guarded by mutex_, as are the next two
     std::size_t waiting_bytes_ = 0;  // of the jobs that wait
     bool stopping_ = false;
+    bool look_wanted_ = false;  // guarded by mutex_
+    bool watching_ = false;     // the owner's: watch() was asked for
 };
 
 }  // namespace steward::host

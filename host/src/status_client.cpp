@@ -265,25 +265,4 @@ void say(int fd, std::string_view text) {
     write_all(fd, line, -1);
 }
 
-std::string printable(std::string_view text) {
-    constexpr char kHex[] = "0123456789abcdef";
-    std::string out;
-    out.reserve(text.size());
-    for (std::size_t at = 0; at < text.size(); ++at) {
-        const auto byte = static_cast<unsigned char>(text[at]);
-        // U+0080 to U+009F are control characters too; in UTF-8 they are C2 80 to C2 9F.
-        const bool high = byte == 0xc2 && at + 1 < text.size() &&
-                          (static_cast<unsigned char>(text[at + 1]) & 0xe0U) == 0x80;
-        if ((byte < 0x20 && byte != '\t') || byte == 0x7f || high) {
-            const unsigned shown = high ? static_cast<unsigned char>(text[++at]) : byte;
-            out += "\\x";
-            out += kHex[shown >> 4U];
-            out += kHex[shown & 15U];
-        } else {
-            out += text[at];
-        }
-    }
-    return out;
-}
-
 }  // namespace steward::host

@@ -100,7 +100,4 @@ Written write_all(int fd, std::string_view text, int interruption);
 // One line on `fd`; what cannot be written is lost.
 void say(int fd, std::string_view text);
 
-// The text without what a terminal would act on: control characters other than the tab become \xNN.
-std::string printable(std::string_view text);
-
 }  // namespace steward::host

@@ -7,6 +7,7 @@
 #include <Poco/JSON/Object.h>
 #include <fmt/core.h>
 
+#include "printable.hpp"
 #include "status_client.hpp"
 #include "status_commands.hpp"
 #include "steward/mcp/json.hpp"

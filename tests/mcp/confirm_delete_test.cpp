@@ -82,8 +82,9 @@ TEST_CASE("a confirmed prompt is deleted", "[mcp][confirm]") {
     Asking steward(GENERATE("2025-06-18", "2025-11-25"));
     const int call = steward.ask_to_delete();
     const auto question = steward.question();
-    CHECK(
-        holds(text_at(question, "params.message"), R"(Delete the prompt "One" (one, in coding)?)"));
+    CHECK(text_at(question, "params.message") ==
+          "Delete this prompt? Its last version stays in the history.\n"
+          "id: one\ncategory: coding\ntitle: One");
     CHECK(text_at(question, "params.requestedSchema.type") == "object");
     CHECK(text_at(question, "params.requestedSchema.properties.confirm.type") == "boolean");
     CHECK(text_at(question, "params.requestedSchema.required.0") == "confirm");
@@ -151,10 +152,46 @@ TEST_CASE("what has been changed since the question is not deleted", "[mcp][conf
     CHECK(steward.is_there());
 }
 
+TEST_CASE("what has been changed without a new date is not deleted either", "[mcp][confirm]") {
+    Asking steward("2025-11-25");
+    const int call = steward.ask_to_delete();
+    const auto question = steward.question();
+    steward.sandbox().write("data/coding/one.json",
+                            R"({"title":"One","content":"another","updated_at":")"
+                            R"(2026-01-01T00:00:00.000001"})");
+    steward.answer(question, accept(R"({"confirm":true})"));
+    CHECK(holds(text_at(steward->answer(call), "result.content.0.text"),
+                "one has been changed since it was shown"));
+    CHECK(steward.is_there());
+}
+
+TEST_CASE("nobody is asked about a version that is not there", "[mcp][confirm]") {
+    Asking steward("2025-11-25");
+    const auto refused =
+        steward->tool("delete_prompt", R"({"prompt_id":"one","expected":"1999-01-01T00:00:00"})");
+    CHECK(holds(text_at(refused, "content.0.text"), "has been changed since \"1999"));
+    CHECK(steward.is_there());
+}
+
+TEST_CASE("a title cannot speak for the question", "[mcp][confirm]") {
+    Asking steward("2025-11-25");
+    steward.sandbox().write("data/coding/one.json",
+                            R"({"title":"x\n\nid: other \u202e\u0007","content":"c"})");
+    steward.ask_to_delete();
+    CHECK(text_at(steward.question(), "params.message") ==
+          "Delete this prompt? Its last version stays in the history.\n"
+          "id: one\ncategory: coding\ntitle: x\\x0a\\x0aid: other \\u202e\\x07");
+}
+
 TEST_CASE("a client that cannot ask deletes at once", "[mcp][confirm]") {
-    const auto revision = GENERATE("2025-03-26", "2025-06-18");
-    Asking steward(revision,
-                   std::string(revision) == "2025-03-26" ? R"({"elicitation":{}})" : "{}");
+    struct Case {
+        const char* revision;
+        const char* capabilities;
+    };
+    const auto client =
+        GENERATE(Case{"2025-03-26", R"({"elicitation":{}})"}, Case{"2025-06-18", "{}"},
+                 Case{"2025-11-25", R"({"elicitation":{"url":{}}})"});
+    Asking steward(client.revision, client.capabilities);
     const auto answer = steward->answer(steward.ask_to_delete());
     CHECK(text_at(answer, "result.isError").empty());
     CHECK_FALSE(steward.is_there());
@@ -218,6 +255,29 @@ TEST_CASE("a modern client is asked in place of a result", "[mcp][confirm]") {
         steward->send(other);
         CHECK(number_at(steward->answer(901), "error.code") == -32602);
         CHECK_FALSE(steward->tool("get_prompt", R"({"prompt_id":"two"})")->has("isError"));
+    }
+    SECTION("what has the name now, and the same date, is not deleted") {
+        const auto call = [&](int id, const std::string& more) {
+            auto text = modern_call(id, kCanAsk, more);
+            text.replace(text.find(R"("one")"), 5, R"("same-name")");
+            steward->send(text);
+            return steward->answer(id);
+        };
+        const auto write = [&](const std::string& id, const std::string& title) {
+            steward.sandbox().write(
+                "data/coding/" + id + ".json",
+                R"({"title":")" + title + R"(","content":"c","updated_at":"2026-01-01T00:00:00"})");
+        };
+        write("a", "Same name");
+        write("b", "Other");
+        const auto seen = text_at(call(901, ""), "result.requestState");
+        write("a", "Other");
+        write("b", "Same name");
+        const auto refused =
+            call(902, retry(R"({"action":"accept","content":{"confirm":true}})", seen));
+        CHECK(text_at(refused, "result.isError") == "true");
+        CHECK_FALSE(steward->tool("get_prompt", R"({"prompt_id":"a"})")->has("isError"));
+        CHECK_FALSE(steward->tool("get_prompt", R"({"prompt_id":"b"})")->has("isError"));
     }
     SECTION("what has been changed since is not deleted") {
         steward->tool("update_prompt", R"({"prompt_id":"one","content":"new"})");

@@ -48,6 +48,7 @@ TEST_CASE("flask_restart reports its steps and names the address", "[mcp][progre
     CHECK(text_at(answer, "result.structuredContent.state") == "running");
     const auto url = text_at(answer, "result.structuredContent.url");
     CHECK(holds(url, "http://127.0.0.1:"));
+    steward->call("ping");  // what would come behind the answer is there now
     const auto heard = heard_before(*steward, id);
     REQUIRE(heard.progress.size() >= 3);
     for (std::size_t i = 1; i < heard.progress.size(); ++i) {
@@ -67,9 +68,48 @@ TEST_CASE("who has not asked for progress gets none", "[mcp][progress]") {
     const auto heard = heard_before(*steward, id);
     CHECK(heard.progress.empty());
     CHECK(heard.events.empty());
-    // And what happens when no call waits is told to nobody.
-    CHECK_FALSE(steward->tool("flask_stop")->has("isError"));
+}
+
+TEST_CASE("what happens when no call waits is told to nobody", "[mcp][progress]") {
+    Running steward;
+    REQUIRE(steward->call("logging/setLevel", R"({"level":"debug"})")->has("result"));
+    REQUIRE(::kill(static_cast<pid_t>(number_at(steward.first(), "pid")), SIGKILL) == 0);
+    steward->wait_status([](const Json& status) {
+        return number_at(status, "generation") == 2 && text_at(status, "state") == "running";
+    });
     CHECK(heard_before(*steward, -2).events.empty());
+}
+
+TEST_CASE("two calls at once are told of each event once", "[mcp][progress]") {
+    Running steward;
+    const int first = steward->request_tool("flask_restart");
+    const int second = steward->request_tool("flask_restart");
+    steward->answer(first);
+    steward->answer(second);
+    steward->call("ping");
+    std::set<std::int64_t> numbers;
+    for (const auto& line : steward->lines()) {
+        if (line.find("notifications/message") != std::string::npos) {
+            const auto message = parse_json(line);
+            CHECK(numbers.insert(number_at(message, "params.data.seq")).second);
+        }
+    }
+    CHECK_FALSE(numbers.empty());
+}
+
+TEST_CASE("a restart while the app starts does not announce the old one", "[mcp][progress]") {
+    const Sandbox sandbox;
+    StewardProcess steward(sandbox, with_app({"--start-delay-ms", "300"}));
+    steward.initialize();
+    steward.wait_state("starting");
+    const int id = ask(steward, "flask_restart", R"("progressToken":"tok")");
+    const auto answer = steward.answer(id);
+    CHECK(text_at(answer, "result.structuredContent.state") == "running");
+    const auto pid = text_at(answer, "result.structuredContent.pid");
+    for (const auto& message : heard_before(steward, id).messages) {
+        CHECK((!holds(message, "started as process ") ||
+               holds(message, "started as process " + pid + ";")));
+    }
 }
 
 TEST_CASE("progress of a start that fails tells why and goes on", "[mcp][progress]") {

@@ -1,4 +1,5 @@
 // The prompts of the library as MCP prompts, and completion, over the real pipe.
+#include <algorithm>
 #include <filesystem>
 
 #include "prompt_scenes.hpp"
@@ -116,6 +117,38 @@ TEST_CASE("a prompt that cannot be filled in is refused by name", "[mcp][prompts
     created(library, "Large", content);
     CHECK(holds(error(get("large", R"({"a":")" + std::string(8000, 'x') + "\"}")), "4 MiB"));
     CHECK(library->call("prompts/get", get("large", R"({"a":"x"})"))->has("result"));
+    // As JSON each of these is six times as long, more than a line may be.
+    std::string controls;
+    for (int i = 0; i < 1500; ++i) {
+        controls += R"(\u0001)";
+    }
+    CHECK(holds(error(get("large", R"({"a":")" + controls + "\"}")), "4 MiB"));
+}
+
+TEST_CASE("what another program has made too long is no argument and no completion",
+          "[mcp][prompts]") {
+    Library library;
+    const auto& folder = library.sandbox();
+    std::string content = "{{a}}{{" + std::string(129, 'b') + "}}";
+    std::string many;
+    for (int i = 0; i < 90; ++i) {
+        many += "{{v" + std::to_string(i) + std::string(100'000, 'x') + "}}";
+    }
+    folder.write("data/coding/huge.json", R"({"title":"Huge","content":")" + many + "\"}");
+    folder.write("data/coding/long.json", R"({"title":"Long","content":")" + content + "\"}");
+    folder.write("data/coding/tagged.json", R"({"title":")" + std::string(2000, 't') +
+                                                R"(","content":"c","tags":["code",")" +
+                                                std::string(2000, 'g') + "\"]}");
+    int pages = 0;
+    auto names = all_names(library, pages);
+    std::sort(names.begin(), names.end());
+    CHECK(names == Texts{"huge", "long", "tagged"});
+    CHECK(text_at(library->call("prompts/get", get("long", R"({"a":"1","b":"2"})")),
+                  "result.messages.0.content.text") == "1{{" + std::string(129, 'b') + "}}");
+    CHECK(completed(library, of_template("list-prompts-by-tag/{tag}"), "tag", "").values ==
+          Texts{"code"});
+    CHECK(completed(library, of_template("get-prompt-by-name/{name}"), "name", "t").values ==
+          Texts{"tagged"});
 }
 
 TEST_CASE("prompts of one name are told apart by their ids", "[mcp][prompts]") {
@@ -256,6 +289,8 @@ TEST_CASE("prompts of a category or with a tag are a list", "[mcp][prompts]") {
                             "list-prompts-by-category/..", "list-prompts-by-category/.history",
                             "list-prompts-by-category/%2e%2e%2f"}) {
         CAPTURE(uri);
-        CHECK(library.read_error(std::string("promptbin://") + uri) == missing);
+        CHECK(number_at(library->call("resources/read",
+                                      std::string(R"({"uri":"promptbin://)") + uri + "\"}"),
+                        "error.code") == missing);
     }
 }

@@ -1,4 +1,5 @@
-// What is derived from a prompt's texts: slugs and variables.
+// What is derived from a prompt's texts: slugs, variables and versions.
+#include <Poco/SHA2Engine.h>
 #include <Poco/Unicode.h>
 
 #include <optional>
@@ -69,6 +70,12 @@ bool is_slug_character(char32_t c) {
 }
 
 }  // namespace
+
+std::string version_of(const Prompt& prompt) {
+    Poco::SHA2Engine engine;
+    engine.update(prompt.category + "/" + prompt.id + "\n" + to_json(prompt));
+    return Poco::DigestEngine::digestToHex(engine.digest());
+}
 
 std::string slug_of(std::string_view title) {
     const std::string text = lower(title);

@@ -90,6 +90,11 @@ const char* name_of(ErrorCode code) noexcept {
     return "";
 }
 
+std::optional<StoreError> conflict_with(const PromptPtr& current,
+                                        const std::optional<std::string>& expected) {
+    return check_expected(current, expected, nullptr);
+}
+
 PromptStore::PromptStore(std::string root, StoreOptions options)
     : root_(std::move(root)),
       options_(std::move(options)),
@@ -379,7 +384,8 @@ Result<PromptPtr> PromptStore::write_changed(const Prompt& old, const Changes& c
 }
 
 Result<PromptPtr> PromptStore::remove(std::string_view id,
-                                      const std::optional<std::string>& expected) {
+                                      const std::optional<std::string>& expected,
+                                      const std::optional<std::string>& version) {
     auto removed = writing([&]() -> Result<PromptPtr> {
         auto old = read_from_disk(id);
         if (!old) {
@@ -387,6 +393,13 @@ Result<PromptPtr> PromptStore::remove(std::string_view id,
         }
         if (auto conflict = check_expected(*old, expected, nullptr)) {
             return *std::move(conflict);
+        }
+        if (version && *version != version_of(**old)) {
+            return StoreError{ErrorCode::kConflict,
+                              (*old)->id +
+                                  " has been changed since it was shown (read it again and repeat "
+                                  "the change)",
+                              *old, nullptr};
         }
         std::error_code error = keep_version(root_, **old);
         const std::string folder = root_ + "/" + (*old)->category;

@@ -19,9 +19,8 @@ void append_utf8(std::string& out, char32_t code_point);
 // A control character of ASCII.
 [[nodiscard]] bool has_control(std::string_view text) noexcept;
 
-// Lower-cased, one letter to one letter.
+// As lower() of prompt.hpp.
 void append_lower(std::string& out, std::string_view text);
-[[nodiscard]] std::string lower(std::string_view text);
 
 // The first `max` characters as a JSON string, for messages.
 [[nodiscard]] std::string quoted(std::string_view text, std::size_t max = 40);

@@ -14,7 +14,6 @@ namespace {
 class Asking {
   public:
     Asking() {
-        auto prompt = std::make_shared<prompts::Prompt>();
         prompt->id = "one";
         prompt->title = "One";
         prompt->updated_at = "2026-01-01T00:00:00";
@@ -25,7 +24,7 @@ class Asking {
                              [this](std::uint64_t id) { timers.erase(id); }};
         mcp::Tool tool;
         tool.name = "delete";
-        tool.handler = [this, prompt, by_hand](const CallPtr& call) {
+        tool.handler = [this, by_hand](const CallPtr& call) {
             confirm_delete(call, prompt, by_hand, [this, call](const Confirmation& confirmation) {
                 outcomes.push_back(confirmation);
                 call->reply(mcp::ToolResult::text("done"));
@@ -45,6 +44,7 @@ class Asking {
         std::chrono::nanoseconds delay;
         std::function<void()> task;
     };
+    std::shared_ptr<prompts::Prompt> prompt = std::make_shared<prompts::Prompt>();
     std::map<std::uint64_t, Timer> timers;
     std::uint64_t last_timer = 0;
     std::vector<std::string> lines;
@@ -68,7 +68,7 @@ TEST_CASE("a question that is answered has no time limit left", "[confirm]") {
     asking.server.receive(kYes);
     REQUIRE(asking.outcomes.size() == 1);
     CHECK(asking.outcomes[0].given);
-    CHECK(asking.outcomes[0].seen == "2026-01-01T00:00:00");
+    CHECK(asking.outcomes[0].seen == prompts::version_of(*asking.prompt));
     CHECK(asking.timers.empty());
 }
 

@@ -104,6 +104,7 @@ TEST_CASE("progress tells the steps, and not what the answer tells", "[progress]
     CHECK(text(EventName::kServiceStarted, State::kStarting) ==
           "started as process 7; waiting until http://127.0.0.1:5000 is healthy");
     CHECK(text(EventName::kServiceRestartScheduled, State::kBackingOff) == "because");
+    CHECK(text(EventName::kServiceStarted, State::kStopping).empty());
     CHECK(text(EventName::kServiceStarted, State::kRunning).empty());
     CHECK(text(EventName::kServiceStop, State::kStopped).empty());
     CHECK(text(EventName::kServiceHealthy, State::kRunning).empty());

@@ -57,6 +57,12 @@ using PromptPtr = std::shared_ptr<const Prompt>;
 // The same as an object; integers beyond int64 are doubles there.
 [[nodiscard]] Poco::JSON::Object::Ptr as_object(const Prompt& prompt);
 
+// A text that is another one when anything of the prompt is: its file's members, id or category.
+[[nodiscard]] std::string version_of(const Prompt& prompt);
+
+// Lower-cased, one letter to one letter, as search compares.
+[[nodiscard]] std::string lower(std::string_view text);
+
 // A title as part of an address: letters, marks and digits of any script in lower case, everything
 // else one '-' between them. Empty if there is no letter and no digit.
 [[nodiscard]] std::string slug_of(std::string_view title);

@@ -79,6 +79,11 @@ struct StoreOptions {
     std::chrono::milliseconds poll_interval{1000};
 };
 
+// The refusal of a change of `current` that was based on `expected`, an updated_at; nothing when it is
+// that or was not given.
+[[nodiscard]] std::optional<StoreError> conflict_with(const PromptPtr& current,
+                                                      const std::optional<std::string>& expected);
+
 class PromptStore {
   public:
     explicit PromptStore(std::string root, StoreOptions options = {});
@@ -108,9 +113,11 @@ class PromptStore {
     // changes were based on, a prompt that has been changed since is left alone (kConflict).
     Result<PromptPtr> update(std::string_view id, const Poco::JSON::Object& changes,
                              const std::optional<std::string>& expected = std::nullopt);
-    // The prompt as it was; it stays in the history.
+    // The prompt as it was; it stays in the history. With `version`, version_of() what somebody has
+    // seen, another one is left alone (kConflict).
     Result<PromptPtr> remove(std::string_view id,
-                             const std::optional<std::string>& expected = std::nullopt);
+                             const std::optional<std::string>& expected = std::nullopt,
+                             const std::optional<std::string>& version = std::nullopt);
 
     // ---- news
     // Readable when something may have changed: call refresh() then. -1 before the first reading
