@@ -31,19 +31,20 @@ class HeldLock {
 };
 
 std::string create(const std::string& id, const std::string& title) {
-    return legacy(id, "tools/call",
-                  R"({"name":"create_prompt","arguments":{"title":")" + title +
-                      R"(","content":"C","category":"coding"}})");
+    return modern(id, "tools/call",
+                  R"("name":"create_prompt","arguments":{"title":")" + title +
+                      R"(","content":"C","category":"coding"})");
 }
 
-const std::string kSearch =
-    R"({"name":"search_prompts","arguments":{"query":"*"}})";  // behind all changes
+// Behind all changes, which are made one after the other.
+std::string search(const std::string& id) {
+    return modern(id, "tools/call", R"("name":"search_prompts","arguments":{"query":"*"})");
+}
 
 }  // namespace
 
 TEST_CASE("row 24: cancel of a running call", "[mcp][hostile]") {
     Peer peer;
-    peer.open();
     peer.served(create("1", "Zeroth"));  // makes the data folder
     HeldLock lock(peer.sandbox());
     peer.ignored(create("2", "First"));
@@ -56,7 +57,7 @@ TEST_CASE("row 24: cancel of a running call", "[mcp][hostile]") {
     const auto answers = peer.say("", 1);
     REQUIRE(answers.size() == 1);
     CHECK(number_at(parse_json(answers.front()), "id") == 4);
-    const auto all = text_at(peer.served(legacy("5", "tools/call", kSearch)), "content.0.text");
+    const auto all = text_at(peer.served(search("5")), "content.0.text");
     CHECK(all.find("Third") != std::string::npos);
     CHECK(all.find("Second") == std::string::npos);
 }
@@ -66,6 +67,7 @@ TEST_CASE("row 24: cancel of a stop that takes its time", "[mcp][hostile]") {
     start.args = {"--shutdown-timeout", "300ms"};
     Peer peer(start);
     peer.open();
+    peer.served(legacy("6", "logging/setLevel", R"({"level":"emergency"})"));
     peer.wait_app();
     peer.ignored(legacy("7", "tools/call", R"({"name":"flask_stop"})"));
     peer.ignored(cancelled("7"));
@@ -76,7 +78,6 @@ TEST_CASE("row 24: cancel of a stop that takes its time", "[mcp][hostile]") {
 
 TEST_CASE("row 25: id of a call in flight", "[mcp][hostile]") {
     Peer peer;
-    peer.open();
     peer.served(create("1", "Zeroth"));
     HeldLock lock(peer.sandbox());
     peer.ignored(create("2", "First"));
@@ -103,7 +104,8 @@ TEST_CASE("row 26: initialize twice", "[mcp][hostile]") {
 TEST_CASE("row 27: legacy request before initialize", "[mcp][hostile]") {
     Peer peer;
     for (const char* method : {"tools/list", "tools/call", "resources/list", "resources/read",
-                               "resources/templates/list"}) {
+                               "resources/subscribe", "resources/templates/list", "prompts/list",
+                               "prompts/get", "completion/complete", "logging/setLevel"}) {
         const auto answers = peer.say(legacy("1", method, R"({"name":"flask_status"})"), 1);
         REQUIRE(answers.size() == 1);
         const auto answer = parse_json(answers.front());
@@ -184,7 +186,8 @@ TEST_CASE("row 31: bad cursor", "[mcp][hostile]") {
     for (const std::string& cursor :
          {std::string("\"x\""), std::string("\"\""), std::string("7"), std::string("null"),
           std::string("{}"), std::string("\"AAAA\""), "\"" + std::string(100'000, 'c') + "\""}) {
-        for (const char* method : {"tools/list", "resources/list", "resources/templates/list"}) {
+        for (const char* method :
+             {"tools/list", "resources/list", "resources/templates/list", "prompts/list"}) {
             peer.refused(legacy("1", method, R"({"cursor":)" + cursor + "}"), "1", kInvalidParams);
             peer.refused(modern("1", method, R"("cursor":)" + cursor), "1", kInvalidParams);
         }
@@ -193,13 +196,10 @@ TEST_CASE("row 31: bad cursor", "[mcp][hostile]") {
 
 TEST_CASE("row 32: unknown log level", "[mcp][hostile]") {
     Peer peer;
-    const auto info = peer.served(initialize("2025-11-25"));
-    // What is not advertised is no method.
-    const int code =
-        info->getObject("capabilities")->has("logging") ? kInvalidParams : kMethodNotFound;
+    peer.open();
     for (const char* level : {"\"loud\"", "\"\"", "7", "null", "\"INFO\""}) {
         peer.refused(legacy("1", "logging/setLevel", std::string(R"({"level":)") + level + "}"),
-                     "1", code);
+                     "1", kInvalidParams);
     }
-    peer.refused(legacy("1", "logging/setLevel"), "1", code);
+    peer.refused(legacy("1", "logging/setLevel"), "1", kInvalidParams);
 }

@@ -32,8 +32,6 @@ Json last_line(Peer& peer) {
     return parse_json(peer->lines().back());
 }
 
-const std::vector<std::string> kStubborn{"--ignore-term", "--children", "2", "--grandchild"};
-
 }  // namespace
 
 TEST_CASE("row 43: EOF at once", "[mcp][hostile]") {
@@ -45,7 +43,7 @@ TEST_CASE("row 43: EOF at once", "[mcp][hostile]") {
 }
 
 TEST_CASE("row 43: EOF in and behind a line", "[mcp][hostile]") {
-    Peer peer(light_app(kStubborn));
+    Peer peer;
     const bool running = GENERATE(false, true);
     if (running) {
         peer.open();
@@ -85,7 +83,8 @@ TEST_CASE("row 43: EOF in and behind a line", "[mcp][hostile]") {
 }
 
 TEST_CASE("row 43: EOF with calls running", "[mcp][hostile]") {
-    Peer peer(light_app(kStubborn));
+    // An app that does not go by itself, with descendants that do not either.
+    Peer peer(light_app({"--ignore-term", "--children", "2", "--grandchild"}));
     peer.open();
     peer.wait_app();
     for (const char* name : {"flask_restart", "flask_stop", "flask_start"}) {
@@ -99,7 +98,7 @@ TEST_CASE("row 43: EOF with calls running", "[mcp][hostile]") {
 }
 
 TEST_CASE("row 44: stdout closed by the client", "[mcp][hostile]") {
-    Peer peer(light_app(kStubborn));
+    Peer peer;
     const bool running = GENERATE(false, true);
     if (running) {
         peer.open();

@@ -15,11 +15,6 @@ std::string with_meta(const std::string& id, const std::string& method, const st
 const std::string kVersion = R"("io.modelcontextprotocol/protocolVersion":"2026-07-28")";
 const std::string kCapabilities = R"("io.modelcontextprotocol/clientCapabilities":{})";
 
-// Is `name` one of the capabilities that server/discover tells?
-bool advertised(Peer& peer, const std::string& name) {
-    return !at(peer.served(modern("1", "server/discover")), "capabilities." + name).isEmpty();
-}
-
 }  // namespace
 
 TEST_CASE("row 37: unknown version", "[mcp][hostile]") {
@@ -96,15 +91,9 @@ TEST_CASE("row 39: methods that revision 2026-07-28 has not", "[mcp][hostile]") 
 
 TEST_CASE("row 40: subscriptions/listen", "[mcp][hostile]") {
     Peer peer;
-    const bool offered =
-        advertised(peer, "resources.subscribe") || advertised(peer, "resources.listChanged");
-    const int code = offered ? kInvalidParams : kMethodNotFound;
     for (const char* members : {"", R"("notifications":null)", R"("notifications":7)",
                                 R"("notifications":[])", R"("notifications":"all")"}) {
-        peer.refused(modern("1", "subscriptions/listen", members), "1", code);
-    }
-    if (!offered) {
-        return;
+        peer.refused(modern("1", "subscriptions/listen", members), "1", kInvalidParams);
     }
     const auto acknowledged = peer.say(
         modern("\"l\"", "subscriptions/listen", R"("notifications":{"noSuchKind":true,"x":[1]})"),
@@ -139,6 +128,36 @@ TEST_CASE("row 41: log level and requestState", "[mcp][hostile]") {
             modern("1", "resources/read", R"("uri":"promptbin://flask-status",)" + members), "1",
             kInvalidParams);
     }
+}
+
+TEST_CASE("row 41: requestState, changed or of another request", "[mcp][hostile]") {
+    Peer peer;
+    peer.sandbox().write("data/coding/one.json", R"({"title":"One","content":"C"})");
+    peer.sandbox().write("data/coding/two.json", R"({"title":"Two","content":"C"})");
+    const auto remove = [](const std::string& prompt, const std::string& more) {
+        return with_meta(
+            "1", "tools/call",
+            kVersion + R"(,"io.modelcontextprotocol/clientCapabilities":{"elicitation":{}})",
+            R"("name":"delete_prompt","arguments":{"prompt_id":")" + prompt + "\"}" + more);
+    };
+    const auto answered = [](const std::string& state) {
+        return R"(,"inputResponses":{"confirm":{"action":"accept","content":{"confirm":true}}},)"
+               R"("requestState":")" +
+               state + "\"";
+    };
+    const auto asked = peer.served(remove("one", ""));
+    REQUIRE(text_at(asked, "resultType") == "input_required");
+    const auto state = text_at(asked, "requestState");
+    for (std::size_t i = 0; i < state.size(); ++i) {
+        auto changed = state;
+        changed[i] = changed[i] == 'A' ? 'B' : 'A';
+        peer.refused(remove("one", answered(changed)), "1", kInvalidParams);
+    }
+    peer.refused(remove("one", answered(state.substr(0, state.size() - 1))), "1", kInvalidParams);
+    peer.refused(remove("one", answered(state + "=")), "1", kInvalidParams);
+    peer.refused(remove("two", answered(state)), "1", kInvalidParams);
+    CHECK(at(peer.served(remove("one", answered(state))), "structuredContent.deleted")
+              .convert<bool>());
 }
 
 TEST_CASE("row 42: both eras in one process", "[mcp][hostile]") {

@@ -137,6 +137,8 @@ TEST_CASE("row 30: resources/read of what is not there, and of what is elsewhere
     for (const auto& name : hostile_names(sandbox)) {
         uris.push_back("promptbin://get-prompt/" + name);
         uris.push_back("promptbin://get-prompt-by-name/" + name);
+        uris.push_back("promptbin://list-prompts-by-category/" + name);
+        uris.push_back("promptbin://list-prompts-by-tag/" + name);
     }
     for (const std::string& text :
          {std::string(), std::string("promptbin://"), std::string("promptbin://nope"),
