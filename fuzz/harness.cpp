@@ -89,11 +89,14 @@ Harness::Harness(bool with_product) : lines_(kMaxLine), reader_({kMaxDepth, kMax
             violated("no use of the server", method);
         }
     };
+    hooks.on_watch = check_text;
     server_ = std::make_unique<mcp::Server>(
         mcp::ServerInfo{"fuzz", "The \"Fuzz\"", "1", "be kind"}, options_,
         [this](const std::string& line, mcp::LineKind) { check(line); }, validate, hooks);
     if (with_product) {
         register_product(*this);
+    } else {
+        register_prompts(*this);
     }
     register_tools(*this);
 }
@@ -116,7 +119,8 @@ void Harness::run(std::string_view bytes, std::size_t chunk) {
     for (const auto& id : std::exchange(asked_, {})) {
         server_->receive(R"({"jsonrpc":"2.0","id":)" + id + R"(,"error":{"code":1,"message":""}})");
     }
-    if (server_->pending() != 0) {
+    run_tasks();
+    if (server_->pending() != 0 || !timers_.empty()) {
         violated("calls are in flight that nobody has", std::to_string(server_->pending()));
     }
     server_->close_subscriptions();
@@ -160,7 +164,7 @@ void Harness::happen(std::string_view what) {
     } else if (what == "drop" && !kept_.empty()) {
         kept_.pop_front();
     } else if (what == "time") {
-        now_ += std::chrono::seconds(601);
+        pass_time();
     } else if (what == "full") {
         full_ = true;
     } else if (what == "empty") {
@@ -182,6 +186,18 @@ void Harness::happen(std::string_view what) {
     if (server_) {
         run_tasks();
     }
+}
+
+void Harness::pass_time() {
+    now_ += std::chrono::seconds(601);
+    for (const auto& [timer, task] : std::exchange(timers_, {})) {
+        task();
+    }
+}
+
+std::uint64_t Harness::arm(std::function<void()> task) {
+    timers_.emplace(++last_timer_, std::move(task));
+    return last_timer_;
 }
 
 void Harness::answer_kept() {

@@ -35,6 +35,9 @@ class Harness {
     mcp::Server& server() { return *server_; }
     // Runs behind the line that is being received.
     void later(std::function<void()> task) { tasks_.push_back(std::move(task)); }
+    // Runs at the next "!time".
+    std::uint64_t arm(std::function<void()> task);
+    void disarm(std::uint64_t timer) { timers_.erase(timer); }
     // A call that waits for "!answer" or "!drop".
     void keep(std::shared_ptr<mcp::Call> call) { kept_.push_back(std::move(call)); }
 
@@ -43,6 +46,7 @@ class Harness {
     void receive(std::string_view line);
     void happen(std::string_view what);
     void answer_kept();
+    void pass_time();
     void retry(std::string_view responses);
     void run_tasks();
     void count_requests(std::string_view line);
@@ -60,14 +64,19 @@ class Harness {
     Poco::JSON::Object::Ptr last_;      // the last request
     std::string request_state_;         // of the last result that asks for input
     std::deque<std::function<void()>> tasks_;
+    std::map<std::uint64_t, std::function<void()>> timers_;
+    std::uint64_t last_timer_ = 0;
     std::deque<std::shared_ptr<mcp::Call>> kept_;
     std::unique_ptr<mcp::Server> server_;
 };
 
-// What there is beside the product's tools: late, lost, asking and talking ones, prompts, completion.
+// What there is beside the product's tools: late, lost, asking and talking ones.
 void register_tools(Harness& harness);
+// A prompt, a source of prompts in pages, and completion.
+void register_prompts(Harness& harness);
 
-// The product's own tools and resources, on stand-ins that live as long as the process.
+// The product's own tools, resources, prompts and completion, on stand-ins that live as long as the
+// process.
 void register_product(Harness& harness);
 // Puts the prompts back as they were when a session has changed them.
 void restore_prompts();

@@ -13,7 +13,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto names = [bytes](std::string_view part) {
         return bytes.find(part) != std::string_view::npos;
     };
-    const bool with_product = names("_prompt") || names("promptbin:") || names("flask_");
+    const bool with_product =
+        names("_prompt") || names("promptbin:") || names("flask_") || names("!product");
     if (with_product) {
         steward::fuzz::restore_prompts();
     }

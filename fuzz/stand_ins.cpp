@@ -6,9 +6,12 @@
 #include <fstream>
 #include <map>
 
+#include "action_progress.hpp"
 #include "flask_tools.hpp"
 #include "harness.hpp"
+#include "prompt_completion.hpp"
 #include "prompt_resources.hpp"
+#include "prompt_source.hpp"
 #include "prompt_tools.hpp"
 #include "prompt_worker.hpp"
 #include "session.hpp"
@@ -81,18 +84,18 @@ std::string Session::status_json() {
            R"("url":null,"pid":1,"restarts":0})";
 }
 
-void Session::start(const std::string& /*reason*/, Settled settled) {
-    core::ServiceStatus status;
-    status.state = core::State::kRunning;
-    settled(status);
+// Without a supervisor nothing settles: such a call is dropped, and answered with an error.
+void Session::start(const std::string& /*reason*/, Settled /*settled*/) {}
+void Session::restart(const std::string& /*reason*/, Settled /*settled*/) {}
+void Session::stop(const std::string& /*reason*/, Settled /*settled*/) {}
+
+core::Supervisor& Session::supervisor() {
+    fuzz::violated("there is no supervisor", "");
 }
 
-void Session::restart(const std::string& reason, Settled settled) {
-    start(reason, std::move(settled));
-}
-
-void Session::stop(const std::string& reason, Settled settled) {
-    start(reason, std::move(settled));  // So it has not stopped: that is an error.
+core::EventLog::SubscriberId report_events(const Bridge& /*bridge*/, const CallPtr& /*call*/,
+                                           const Words& /*words*/) {
+    return {};
 }
 
 // ---- the prompts
@@ -114,6 +117,22 @@ std::string PromptWorker::ask(Job job, std::size_t /*bytes*/) {
 }  // namespace steward::host
 
 namespace steward::fuzz {
+namespace {
+
+// The one whose calls the worker answers.
+Harness* current = nullptr;
+
+// As McpUpdates tells it.
+void tell(const prompts::Change& change) {
+    auto& server = current->server();
+    server.resources_updated_if(
+        [&change](std::string_view uri) { return host::is_affected(uri, change); });
+    if (change.list_changed) {
+        server.prompts_changed();
+    }
+}
+
+}  // namespace
 
 void restore_prompts() {
     auto& library = host::library();
@@ -127,12 +146,14 @@ void restore_prompts() {
     library.files = host::files_of(library.folder);
     prompts::StoreOptions options;
     options.now = [] { return std::chrono::system_clock::time_point(std::chrono::hours(500'000)); };
+    options.on_change = [](const prompts::Change& change) {
+        current->later([change] { tell(change); });
+    };
     library.store = std::make_unique<prompts::PromptStore>(library.folder.string(), options);
 }
 
 void register_product(Harness& harness) {
     static auto* const session = new host::Session({});
-    static Harness* current = nullptr;
     static auto* const worker = [] {
         host::PromptWorker::Options options;
         options.to_owner = [](std::function<void()> task) { current->later(std::move(task)); };
@@ -140,7 +161,13 @@ void register_product(Harness& harness) {
     }();
     current = &harness;
     host::register_prompt_resources(harness.server(), *worker);
-    host::register_prompt_tools(harness.server(), *worker);
+    host::register_prompt_tools(harness.server(), *worker,
+                                {[&harness](std::chrono::nanoseconds, std::function<void()> task) {
+                                     return harness.arm(std::move(task));
+                                 },
+                                 [&harness](std::uint64_t timer) { harness.disarm(timer); }});
+    host::register_prompt_source(harness.server(), *worker);
+    host::register_prompt_completion(harness.server(), *worker);
     const host::Bridge bridge{
         *session, [&harness](std::function<void()> task) { harness.later(std::move(task)); }};
     host::register_flask_tools(harness.server(), bridge, host::Words("promptbin"));

@@ -55,7 +55,33 @@ void talk(const CallPtr& call) {
     }
 }
 
-void add_prompts(mcp::Server& server) {
+}  // namespace
+
+void register_tools(Harness& harness) {
+    add_tool(
+        harness, "echo",
+        [](const CallPtr& call) { call->reply(mcp::ToolResult::object(call->arguments())); },
+        R"({"type":"object","properties":{"n":{"type":"integer","minimum":0},"s":{"type":"string"}}})");
+    add_tool(harness, "keep", [&harness](const CallPtr& call) { harness.keep(call); });
+    add_tool(harness, "later", [&harness](const CallPtr& call) {
+        harness.later([call] { call->reply(mcp::ToolResult::text("later")); });
+    });
+    add_tool(harness, "forget", [](const CallPtr&) {});
+    add_tool(harness, "throw", [](const CallPtr& call) {
+        if (call->arguments().has("answered")) {
+            call->reply(mcp::ToolResult::text("before"));
+        }
+        throw std::runtime_error("thrown");
+    });
+    add_tool(harness, "huge", [](const CallPtr& call) {
+        call->reply(mcp::ToolResult::text(std::string(9000, '\x01')));
+    });
+    add_tool(harness, "ask", ask);
+    add_tool(harness, "talk", talk);
+}
+
+void register_prompts(Harness& harness) {
+    auto& server = harness.server();
     mcp::Prompt prompt;
     prompt.name = "greet";
     prompt.arguments = {{"who", "Who", "whom to greet", true}, {"how", "", "", false}};
@@ -89,32 +115,6 @@ void add_prompts(mcp::Server& server) {
         const auto& asked = call->completion();
         call->reply_completion({asked.ref, asked.argument, asked.value}, 1000, true);
     });
-}
-
-}  // namespace
-
-void register_tools(Harness& harness) {
-    add_tool(
-        harness, "echo",
-        [](const CallPtr& call) { call->reply(mcp::ToolResult::object(call->arguments())); },
-        R"({"type":"object","properties":{"n":{"type":"integer","minimum":0},"s":{"type":"string"}}})");
-    add_tool(harness, "keep", [&harness](const CallPtr& call) { harness.keep(call); });
-    add_tool(harness, "later", [&harness](const CallPtr& call) {
-        harness.later([call] { call->reply(mcp::ToolResult::text("later")); });
-    });
-    add_tool(harness, "forget", [](const CallPtr&) {});
-    add_tool(harness, "throw", [](const CallPtr& call) {
-        if (call->arguments().has("answered")) {
-            call->reply(mcp::ToolResult::text("before"));
-        }
-        throw std::runtime_error("thrown");
-    });
-    add_tool(harness, "huge", [](const CallPtr& call) {
-        call->reply(mcp::ToolResult::text(std::string(9000, '\x01')));
-    });
-    add_tool(harness, "ask", ask);
-    add_tool(harness, "talk", talk);
-    add_prompts(harness.server());
 }
 
 }  // namespace steward::fuzz
