@@ -40,4 +40,8 @@ Json Library::read(const std::string& uri) {
     return parse_json(text_at(message, "result.contents.0.text"));
 }
 
+std::int64_t Library::read_error(const std::string& uri) {
+    return number_at(steward_.call("resources/read", R"({"uri":")" + uri + "\"}"), "error.code");
+}
+
 }  // namespace steward::tests

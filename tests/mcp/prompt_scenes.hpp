@@ -23,6 +23,8 @@ class Library {
     std::string refused(const std::string& tool, const std::string& arguments);
     // What a resource that is there holds.
     Json read(const std::string& uri);
+    // The code of the error for one that is not.
+    std::int64_t read_error(const std::string& uri);
 
   private:
     struct Data {
