@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <climits>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -31,6 +32,8 @@ using Clock = mcp::StdioTransport::Clock;
 
 // How long the last answers may take to reach the client at the end.
 constexpr auto kLastAnswers = std::chrono::milliseconds(30);
+// So much is written from the mcp thread, after each round of its loop; a pipe takes no more at once.
+constexpr std::size_t kHeldBytes = PIPE_BUF;
 // From how many unanswered calls on nothing more is read. The rest of the way to max_calls is for a
 // batch, and for what a client that hangs up has left in its pipe.
 constexpr std::size_t kManyCalls = mcp::Options::kMaxCalls / 2;
@@ -136,6 +139,7 @@ mcp::StdioTransport::Options McpServer::transport_options() {
     // More calls than the server would take wait in the client's pipe. Their answers are tasks of
     // this transport, so it looks again after each of them.
     options.paused = [this] { return writer_.congested() || server_.pending() >= kManyCalls; };
+    options.on_idle = [this] { writer_.send_held(); };
     options.on_trouble = [this](std::string_view what) {
         session_.log(core::Severity::kInfo, "mcp", std::string(what));
     };
@@ -144,6 +148,7 @@ mcp::StdioTransport::Options McpServer::transport_options() {
 
 mcp::StdioWriter::Options McpServer::writer_options() {
     mcp::StdioWriter::Options options;
+    options.held = kHeldBytes;
     options.on_error = [this](int) { session_.end("stdout was closed"); };
     options.on_drained = [this] { transport_.wake(); };
     options.on_caught_up = [this] {

@@ -92,11 +92,16 @@ void StdioTransport::run() {
             stopping = stopping_;
         }
         guarded([this] { run_tasks(); });
+        if (!stopping) {
+            guarded([this] { run_timers(); });
+            guarded([this] { deliver_lines(); });
+        }
+        if (options_.on_idle) {
+            guarded(options_.on_idle);
+        }
         if (stopping) {
             return;
         }
-        guarded([this] { run_timers(); });
-        guarded([this] { deliver_lines(); });
         guarded([this] { wait(); });
     }
 }

@@ -2,10 +2,13 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
+#include <climits>
 #include <condition_variable>
 #include <csignal>
 #include <exception>
@@ -17,7 +20,10 @@
 namespace steward::mcp {
 
 struct StdioWriter::State {
+    enum class Kind { kPipe, kSocket, kOther };
+
     int fd = -1;
+    Kind kind = Kind::kOther;
     Options options;
     std::mutex mutex;
     std::condition_variable work;  // there is something to write, or it is time to stop
@@ -51,6 +57,8 @@ struct StdioWriter::State {
 
     bool write_all(const std::string& bytes);
     bool wait_writable() const noexcept;
+    std::size_t write_some(std::string_view bytes) const noexcept;
+    void wake() noexcept;
     void account(std::size_t written);
     void fail(int error);
     template <typename Callback>
@@ -70,6 +78,28 @@ bool StdioWriter::State::wait_writable() const noexcept {
     // Only when somebody else has made the shared description non-blocking.
     pollfd descriptor{fd, POLLOUT, 0};
     return ::poll(&descriptor, 1, -1) > 0 || errno == EINTR;
+}
+
+// Writes what is taken without waiting; whatever is wrong, the thread will see it too.
+std::size_t StdioWriter::State::write_some(std::string_view bytes) const noexcept {
+    ssize_t count = 0;
+    if (kind == Kind::kSocket) {
+        count = ::send(fd, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    } else if (kind == Kind::kPipe && bytes.size() <= PIPE_BUF) {
+        // A pipe that polls writable has room for PIPE_BUF bytes, and nobody else fills it.
+        pollfd descriptor{fd, POLLOUT, 0};
+        if (::poll(&descriptor, 1, 0) == 1 && descriptor.revents == POLLOUT) {
+            count = ::write(fd, bytes.data(), bytes.size());
+        }
+    }
+    return count > 0 ? static_cast<std::size_t>(count) : 0;
+}
+
+void StdioWriter::State::wake() noexcept {
+    if (waiting) {
+        waiting = false;
+        work.notify_one();
+    }
 }
 
 // Runs a callback without the lock, and never once the destructor has been entered.
@@ -136,7 +166,13 @@ bool StdioWriter::State::write_all(const std::string& bytes) {
 }
 
 StdioWriter::StdioWriter(int fd, Options options) : state_(std::make_shared<State>()) {
+    struct stat about {};
     state_->fd = fd;
+    if (::fstat(fd, &about) == 0) {
+        state_->kind = S_ISFIFO(about.st_mode)   ? State::Kind::kPipe
+                       : S_ISSOCK(about.st_mode) ? State::Kind::kSocket
+                                                 : State::Kind::kOther;
+    }
     state_->options = std::move(options);
     state_->thread = std::thread([state = state_] { run(state); });
 }
@@ -227,11 +263,27 @@ bool StdioWriter::enqueue(std::string_view line, LineKind kind) {
     if (after >= state.options.behind_water) {
         state.is_behind = true;
     }
-    if (state.waiting) {
-        state.waiting = false;
-        state.work.notify_one();
+    if (state.queue.size() >= state.options.held) {
+        state.wake();
     }
     return true;
+}
+
+void StdioWriter::send_held() {
+    State& state = *state_;
+    const std::lock_guard<std::mutex> lock(state.mutex);
+    // A thread that is awake takes the queue itself, behind what it is writing.
+    if (!state.waiting || state.queue.empty()) {
+        return;
+    }
+    const std::size_t written = state.write_some(state.queue);
+    state.queue.erase(0, written);
+    state.queued -= written;
+    if (state.queue.empty()) {
+        state.idle.notify_all();
+    } else {
+        state.wake();
+    }
 }
 
 bool StdioWriter::congested() const noexcept {
@@ -261,6 +313,7 @@ std::size_t StdioWriter::dropped_answers() const noexcept {
 bool StdioWriter::flush(std::chrono::steady_clock::time_point deadline) {
     State& state = *state_;
     std::unique_lock<std::mutex> lock(state.mutex);
+    state.wake();
     state.idle.wait_until(lock, deadline,
                           [&] { return state.queued == 0 || state.failed || state.ended; });
     return state.queued == 0 && !state.failed;

@@ -295,3 +295,35 @@ TEST_CASE("bytes are told of before their line is complete", "[mcp][transport]")
     CHECK(lines_when_told.empty());
     CHECK(loop.lines == Lines{"half a line"});
 }
+
+TEST_CASE("it tells that it is idle after the lines and tasks of each round, the last one too",
+          "[mcp][transport]") {
+    Descriptors input;
+    input.write("one\ntwo\n");
+    input.close(1);
+    Lines seen;
+    StdioTransport::Options options;
+    options.input = input.reader();
+    options.on_line = [&](std::string_view line) { seen.emplace_back(line); };
+    options.on_idle = [&] {
+        if (!seen.empty() && seen.back() != "idle") {
+            seen.emplace_back("idle");
+        }
+    };
+    Loop loop(options);
+    loop.stop_at_eof = false;
+    loop.transport->arm(Clock::now(), [&] {
+        loop.transport->post([&] {
+            seen.emplace_back("last task");
+            loop.transport->stop();
+        });
+    });
+    SECTION("when a task stops it") {}
+    SECTION("when it was stopped before") {
+        loop.transport->post([&] { seen.emplace_back("task"); });
+        loop.transport->stop();
+    }
+    loop.run();
+    REQUIRE_FALSE(seen.empty());
+    CHECK(seen.back() == "idle");
+}

@@ -1,4 +1,6 @@
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
@@ -6,6 +8,7 @@
 #include <condition_variable>
 #include <csignal>
 #include <mutex>
+#include <thread>
 
 #include "catch.hpp"
 #include "steward/mcp/stdio_writer.hpp"
@@ -19,6 +22,10 @@ struct Pipe {
     std::array<int, 2> fds{-1, -1};
 
     Pipe() { REQUIRE(::pipe2(fds.data(), O_CLOEXEC) == 0); }
+    // What Node gives its children instead of pipes.
+    explicit Pipe(int socket_type) {
+        REQUIRE(::socketpair(AF_UNIX, socket_type | SOCK_CLOEXEC, 0, fds.data()) == 0);
+    }
     ~Pipe() { close_reader(); }
     Pipe(const Pipe&) = delete;
     Pipe& operator=(const Pipe&) = delete;
@@ -29,6 +36,10 @@ struct Pipe {
             ::close(fds[0]);
             fds[0] = -1;
         }
+    }
+    [[nodiscard]] bool is_empty() const {
+        pollfd descriptor{fds[0], POLLIN, 0};
+        return ::poll(&descriptor, 1, 0) == 0;
     }
     std::string read_bytes(std::size_t count) const {
         std::string out(count, '\0');
@@ -63,6 +74,14 @@ struct Signal {
 
 Clock::time_point soon() {
     return Clock::now() + std::chrono::seconds(10);
+}
+
+constexpr std::size_t kHeld = 4096;
+
+StdioWriter::Options held() {
+    StdioWriter::Options options;
+    options.held = kHeld;
+    return options;
 }
 
 StdioWriter::Options small_queue() {
@@ -192,4 +211,95 @@ TEST_CASE("a writer that is stuck is left behind without delay", "[mcp][writer]"
     }
     CHECK(Clock::now() - begin < std::chrono::seconds(2));
     pipe.close_reader();  // lets the thread end
+}
+
+TEST_CASE("held lines wait until they are sent", "[mcp][writer]") {
+    Pipe pipe;
+    StdioWriter writer(pipe.writer(), held());
+    std::string expected;
+    const auto add = [&](std::size_t size) {
+        const std::string line(size, 'x');
+        CHECK(writer.enqueue(line));
+        expected += line + "\n";
+    };
+    add(10);
+    add(20);
+    CHECK(writer.queued_bytes() == 32);
+    CHECK(pipe.is_empty());
+    SECTION("by send_held") {
+        writer.send_held();
+    }
+    SECTION("by flush") {
+        CHECK(writer.flush(soon()));
+    }
+    SECTION("because there are many") {
+        add(kHeld);
+    }
+    CHECK(pipe.read_bytes(expected.size()) == expected);
+    CHECK(writer.flush(soon()));
+    CHECK(writer.queued_bytes() == 0);
+}
+
+TEST_CASE("lines stay in order whoever writes them", "[mcp][writer]") {
+    const bool socket = GENERATE(false, true);
+    Pipe pipe = socket ? Pipe(SOCK_STREAM) : Pipe();
+    StdioWriter writer(pipe.writer(), held());
+    constexpr int kLines = 3000;
+    std::size_t bytes = 0;
+    const auto line_of = [](int i) {
+        const auto size = static_cast<std::size_t>(i * 7919 % 2500);
+        return std::to_string(i) + std::string(i % 50 == 0 ? size * 20 : size % 700, 'x');
+    };
+    for (int i = 0; i < kLines; ++i) {
+        bytes += line_of(i).size() + 1;
+    }
+    std::string got;
+    std::thread reader([&] { got = pipe.read_bytes(bytes); });
+    std::string expected;
+    for (int i = 0; i < kLines; ++i) {
+        CHECK(writer.enqueue(line_of(i)));
+        expected += line_of(i) + "\n";
+        if (i % 3 == 0) {
+            writer.send_held();
+        }
+    }
+    CHECK(writer.flush(soon()));
+    reader.join();
+    CHECK(got == expected);
+}
+
+TEST_CASE("sending held lines never waits for a reader", "[mcp][writer]") {
+    const bool socket = GENERATE(false, true);
+    Pipe pipe = socket ? Pipe(SOCK_STREAM) : Pipe();
+    StdioWriter writer(pipe.writer(), held());
+    const std::string line(999, 'x');
+    std::size_t sent = 0;
+    const auto begin = Clock::now();
+    for (; sent < 2000; ++sent) {  // more than the pipe and the socket hold
+        CHECK(writer.enqueue(line));
+        writer.send_held();
+    }
+    CHECK(Clock::now() - begin < std::chrono::seconds(5));
+    CHECK(writer.queued_bytes() > 0);
+    const std::string all = pipe.read_bytes(sent * 1000);
+    CHECK(std::count(all.begin(), all.end(), '\n') == static_cast<std::ptrdiff_t>(sent));
+    CHECK(writer.flush(soon()));
+}
+
+TEST_CASE("a reader that is lost is noticed by sending held lines", "[mcp][writer]") {
+    const bool socket = GENERATE(false, true);
+    Pipe pipe = socket ? Pipe(SOCK_STREAM) : Pipe();
+    Signal failed;
+    auto options = held();
+    options.on_error = [&](int error) { failed.set(error); };
+    StdioWriter writer(pipe.writer(), options);
+    writer.enqueue("x");
+    writer.send_held();
+    CHECK(pipe.read_bytes(2) == "x\n");
+    pipe.close_reader();
+    writer.enqueue("y");
+    writer.send_held();
+    REQUIRE(failed.wait());
+    CHECK(failed.value == EPIPE);
+    CHECK_FALSE(writer.enqueue("z"));
 }

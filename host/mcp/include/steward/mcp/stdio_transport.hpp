@@ -41,6 +41,8 @@ class StdioTransport {
         // up: then the rest of the pipe is read so that its end is seen. Ask for another look with
         // wake(). Optional.
         std::function<bool()> paused;
+        // Everything that was there is done: the loop is about to wait. Optional.
+        std::function<void()> on_idle;
         // A callback, task or timer has thrown; the loop goes on. Must not throw itself. Optional.
         std::function<void(std::string_view what)> on_trouble;
     };

@@ -1,5 +1,6 @@
 // Writes lines to a descriptor from a thread of its own, so that no other thread ever waits for
-// somebody who does not read.
+// somebody who does not read. With Options::held the caller writes what the descriptor takes
+// without waiting, which is nearly everything, and the thread the rest: that saves waking it.
 //
 // Bounds: from `high_water` queued bytes on it is congested: notifications are dropped, answers are
 // kept, and the owner of stdin is expected to stop reading (StdioTransport does), so that the
@@ -9,8 +10,8 @@
 // Long before that, from `behind_water` on, the client is behind: what it need not hear of each time
 // had better wait until on_caught_up, when everything is written.
 //
-// Thread rule: enqueue, congested, is_behind, flush and the counters from any thread; callbacks run on the
-// writer's thread and must neither block nor throw.
+// Thread rule: enqueue, send_held, congested, is_behind, flush and the counters from any thread;
+// callbacks run on the writer's thread and must neither block nor throw.
 #pragma once
 
 #include <chrono>
@@ -31,6 +32,9 @@ class StdioWriter {
         std::size_t high_water = 4U * 1024 * 1024;
         std::size_t low_water = 1U * 1024 * 1024;
         std::size_t hard_limit = 64U * 1024 * 1024;
+        // Lines wait for send_held(), flush(), or for so many bytes of them. 0: they do not wait.
+        // With it SIGPIPE must be ignored in the whole process, as any thread may write.
+        std::size_t held = 0;
         // The descriptor cannot be written any more (errno); once. Later lines are thrown away.
         std::function<void(int error)> on_error;
         // The queue is below low_water after it was congested.
@@ -49,6 +53,10 @@ class StdioWriter {
 
     // Queues `line` and a newline; never blocks on I/O. False when the line was dropped.
     bool enqueue(std::string_view line, LineKind kind = LineKind::kAnswer);
+
+    // Sends the lines that are held: at once from this thread as far as that needs no waiting, the
+    // rest from the writer's.
+    void send_held();
 
     [[nodiscard]] bool congested() const noexcept;
     [[nodiscard]] bool is_behind() const noexcept;
