@@ -2,6 +2,7 @@
 // is measured and why so.
 #pragma once
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "report.hpp"
@@ -12,19 +13,19 @@ namespace steward::bench {
 struct Settings {
     // Instead of each measurement's own number.
     std::optional<int> rounds;
+    // Where Node and the TypeScript SDK are; empty: build/node/node_modules.
+    std::string node_modules;
     [[nodiscard]] int rounds_or(int own) const { return rounds ? *rounds : own; }
 };
 
 // From SIGKILL of the app to main() of its replacement, against apps/respawner.c.
 std::vector<Row> respawn(const Workplace& place, const Settings& settings);
-// From the start of the program to its first MCP answer, against apps/echo.c.
-std::vector<Row> first_answer(const Workplace& place, const Settings& settings);
 // From the start of the program to the web app's first 200, against the web app alone.
 std::vector<Row> flask_start(const Workplace& place, const Settings& settings);
-// What steward and its guardian weigh while the web app runs.
-std::vector<Row> memory(const Workplace& place, const Settings& settings);
-// tools/call flask_status: latency, and calls per second when many are on their way, against
-// apps/echo.c.
-std::vector<Row> calls(const Workplace& place, const Settings& settings);
+// Start, tools/call, memory and end as an MCP server, against apps/echo.c and a server with the
+// TypeScript SDK.
+std::vector<Row> mcp(const Workplace& place, const Settings& settings);
+// search_prompts over 10,000 prompts, against the store alone.
+std::vector<Row> search(const Workplace& place, const Settings& settings);
 
 }  // namespace steward::bench

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -21,16 +22,16 @@ struct Bench {
 };
 
 constexpr Bench kBenches[] = {{"respawn", steward::bench::respawn},
-                              {"first_answer", steward::bench::first_answer},
                               {"flask_start", steward::bench::flask_start},
-                              {"memory", steward::bench::memory},
-                              {"calls", steward::bench::calls}};
+                              {"mcp", steward::bench::mcp},
+                              {"search", steward::bench::search}};
 
 constexpr const char* kUsage =
-    "usage: steward-bench [--rounds N] [NAME...]\n"
-    "  NAME      respawn, first_answer, flask_start, memory, calls; all of them without a name\n"
-    "  --rounds  rounds of each, instead of its own number; 3 shows quickly whether all of them "
-    "work\n";
+    "usage: steward-bench [--rounds N] [--node-modules DIR] [NAME...]\n"
+    "  NAME            respawn, flask_start, mcp, search; all of them without a name\n"
+    "  --rounds        rounds of each, instead of its own number; 3 shows quickly whether all of "
+    "them work\n"
+    "  --node-modules  where Node and the TypeScript SDK are; build/node/node_modules without it\n";
 
 struct Request {
     Settings settings;
@@ -46,6 +47,10 @@ bool parse(int argc, char* argv[], Request& request) {
                 return false;
             }
             request.settings.rounds = rounds;
+            continue;
+        }
+        if (std::strcmp(argv[i], "--node-modules") == 0 && i + 1 < argc) {
+            request.settings.node_modules = std::filesystem::absolute(argv[++i]).string();
             continue;
         }
         const Bench* found = nullptr;

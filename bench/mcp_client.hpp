@@ -1,6 +1,7 @@
 // A client of a line-based server on pipes. One thread.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,12 +29,12 @@ class McpClient {
     // Reads on until a line contains `text`, and returns that line: notifications in between are
     // dropped.
     std::string receive_with(const std::string& text, std::int64_t deadline);
-    // Calls flask_status `count` times with at most `window` calls on their way; returns the
+    // Calls flask_status `count` times with `window` calls on their way all the time; returns the
     // seconds it took. A line shorter than `shortest` is a refusal and ends it with an error.
     double pump_status_calls(int count, int window, std::size_t shortest, std::int64_t deadline);
-    // Closes stdin and waits for the end; false if it took longer than 3 s (the process is killed
-    // then).
-    bool close();
+    // Closes stdin and waits for the end; returns the milliseconds, or nothing if it took longer
+    // than 3 s (the process is killed then).
+    std::optional<double> close();
 
   private:
     // Reads what is there into `unread_`; throws at the end of the stream or at `deadline`.

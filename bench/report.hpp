@@ -1,5 +1,5 @@
 // Samples, their order statistics, and how a measurement is reported: lines for people, one JSON
-// line, one row of the table.
+// line, rows of the table.
 #pragma once
 #include <optional>
 #include <string>
@@ -20,16 +20,23 @@ class Samples {
     std::vector<double> values_;
 };
 
-// A row of the table.
+// What steward's value is measured against.
+struct Aim {
+    enum class Of { kValue, kBare, kTypeScript };
+    enum class Is { kMost, kLeast };
+    double limit = 0;
+    Of of = Of::kValue;  // the value itself, or its ratio to another side
+    Is is = Is::kMost;
+};
+
+// A row of the table: medians.
 struct Row {
     std::string what;
     std::string unit;
-    std::optional<double> bare;
+    std::optional<double> bare = {};
+    std::optional<double> typescript = {};
     double steward = 0;
-    // What is compared with the aim: steward / bare where there is a bare side, else steward
-    // itself.
-    std::optional<double> aim;
-    bool aim_is_ratio = true;
+    std::vector<Aim> aims = {};
 };
 
 class Report {

@@ -100,8 +100,12 @@ std::vector<Row> respawn(const Workplace& place, const Settings& settings) {
     report.series("bare respawner", "ms", bare_ms);
     report.series("steward", "ms", steward_ms);
     report.number("ratio_p50", steward_ms.median() / bare_ms.median());
-    report.row({"SIGKILL of the app to its replacement's main()", "ms", bare_ms.median(),
-                steward_ms.median(), kAim});
+    report.row({"SIGKILL of the app to its replacement's main()",
+                "ms",
+                bare_ms.median(),
+                std::nullopt,
+                steward_ms.median(),
+                {{kAim, Aim::Of::kBare}}});
     report.finish();
     return report.rows();
 }

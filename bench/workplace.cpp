@@ -52,8 +52,8 @@ std::string Workplace::log_end() const {
 std::vector<std::string> Workplace::steward_mcp(std::uint16_t port,
                                                 const std::vector<std::string>& more) const {
     std::vector<std::string> argv = {
-        steward(),    "mcp",        "--port", std::to_string(port), "--port-tries", "1",
-        "--data-dir", file("data"), "--env",  "PYTHONPYCACHEPREFIX"};
+        steward(),    "mcp",      "--port", std::to_string(port), "--port-tries", "1",
+        "--data-dir", data_dir(), "--env",  "PYTHONPYCACHEPREFIX"};
     argv.insert(argv.end(), more.begin(), more.end());
     return argv;
 }

@@ -20,6 +20,13 @@ class Workplace {
     [[nodiscard]] std::string app(const std::string& name) const {
         return build_ + "/bench/" + name;
     }
+    // In the build folder, and in bench/.
+    [[nodiscard]] std::string built(const std::string& name) const { return build_ + "/" + name; }
+    [[nodiscard]] static std::string source(const std::string& name) {
+        return STEWARD_BENCH_SOURCES "/" + name;
+    }
+    // steward's.
+    [[nodiscard]] std::string data_dir() const { return file("data"); }
     [[nodiscard]] std::string file(const std::string& name) const { return folder_ + "/" + name; }
     // Where what is started writes its standard error.
     [[nodiscard]] int log() const { return log_.get(); }
