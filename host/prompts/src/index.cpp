@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "contains.hpp"
 #include "prompt_file.hpp"
 #include "text.hpp"
 
@@ -86,8 +87,7 @@ class Index::Needle {
                 return false;
             }
         }
-        return text_.empty() ||
-               memmem(row.text.data(), row.text.size(), text_.data(), text_.size()) != nullptr;
+        return contains(row.text, text_);
     }
 
   private:
