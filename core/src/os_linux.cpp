@@ -13,6 +13,8 @@
 #include <filesystem>
 #include <random>
 
+#include "steward/core/process_state.hpp"
+
 namespace steward::core {
 namespace {
 
@@ -48,15 +50,7 @@ Duration OsLinux::slept() {
 }
 
 bool OsLinux::runs(std::int32_t pid) {
-    const UniqueFd fd(
-        open(("/proc/" + std::to_string(pid) + "/stat").c_str(), O_RDONLY | O_CLOEXEC));
-    std::array<char, 512> text{};
-    const ssize_t n = fd ? read(fd.get(), text.data(), text.size() - 1) : -1;
-    const char* const end = n > 0 ? strrchr(text.data(), ')') : nullptr;
-    if (end == nullptr || end[1] == '\0') {
-        return false;
-    }
-    return strchr("TtZXx", end[2]) == nullptr;
+    return ProcessState(pid).runs();
 }
 
 int OsLinux::check_file(const std::string& file) {

@@ -8,6 +8,7 @@
 #include "mcp_schema.hpp"
 #include "printable.hpp"
 #include "resource_uris.hpp"
+#include "status_reader.hpp"
 #include "steward/mcp/json.hpp"
 
 namespace steward::host {
@@ -38,12 +39,17 @@ Object::Ptr status_schema() {
         /*closed=*/false);
 }
 
-void ask_status(const Bridge& bridge, std::function<void(std::string)> answer) {
-    bridge.ask<std::string>(
-        [s = &bridge.session](const std::function<void(std::string)>& tell) {
-            tell(s->status_json());
-        },
-        std::move(answer));
+std::shared_ptr<StatusReader> make_reader(const Bridge& bridge) {
+    auto* const session = &bridge.session;
+    StatusReader::Source source;
+    source.version = [session] { return session->status_version(); };
+    source.take = [session] {
+        return StatusReader::Taken{session->status_version(), session->service().status(),
+                                   session->log_file()};
+    };
+    source.to_loop = [session](std::function<void()> task) { session->post(std::move(task)); };
+    source.to_mcp = bridge.to_mcp;
+    return std::make_shared<StatusReader>(std::move(source));
 }
 
 // A start, restart or stop: the status once it has settled.
@@ -82,14 +88,15 @@ mcp::Handler acting(const Bridge& bridge, const Words& words, const LastLogged& 
 }
 
 void add_status(mcp::Server& server, const Bridge& bridge, const Words& words) {
+    const auto reader = make_reader(bridge);
     mcp::Resource resource;
     resource.uri = kStatusUri;
     resource.name = "flask-status";
     resource.title = words.title + " status";
     resource.description = "State, health, URL and history of " + words.app;
     resource.mime_type = kJson;
-    resource.handler = [bridge](const CallPtr& call) {
-        ask_status(bridge, [call](const std::string& json) { reply_json(call, json); });
+    resource.handler = [reader](const CallPtr& call) {
+        reader->ask([call](const std::string& json) { reply_json(call, json); });
     };
     server.add_resource(std::move(resource));
 
@@ -101,10 +108,9 @@ void add_status(mcp::Server& server, const Bridge& bridge, const Words& words) {
     tool.input_schema = no_arguments();
     tool.output_schema = status_schema();
     tool.annotations = kReadOnly;
-    tool.handler = [bridge](const CallPtr& call) {
-        ask_status(bridge, [call](const std::string& json) {
-            call->reply(mcp::ToolResult::object_json(json));
-        });
+    tool.handler = [reader](const CallPtr& call) {
+        reader->ask(
+            [call](const std::string& json) { call->reply(mcp::ToolResult::object_json(json)); });
     };
     server.add_tool(std::move(tool));
 }

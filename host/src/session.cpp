@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <csignal>
 #include <cstring>
@@ -88,6 +89,7 @@ struct Session::Impl {
     std::thread log_thread;
 
     // The loop's thread alone.
+    std::atomic<std::uint64_t> version{0};  // changed by the loop's thread, read by any
     core::UniqueFd signals;
     core::UniqueFd parent;
     int signals_seen = 0;
@@ -137,6 +139,7 @@ Session::Impl::Impl(Setup s)
                               std::move(output));
     service->on_change([this] { changed(); });
     supervisor.events().subscribe([this](const core::Event& event) {
+        ++version;  // The first subscriber: it is counted before anybody else hears of it.
         writer.write(event);
         if (watched()) {
             socket->publish_event(mcp::to_json(*event_object(event)));
@@ -279,6 +282,7 @@ void Session::Impl::folder_made(core::Result<StateFolder> made, const std::strin
     if (made) {
         folder.emplace(std::move(*made));
         log_file = folder->path() + "/steward.log";
+        ++version;
         supervisor.output(*service).set_folder(folder->path());
         if (!ending) {
             socket = std::make_unique<StatusSocket>(loop, status_source());
@@ -336,6 +340,7 @@ bool Session::Impl::watched() const {
 }
 
 void Session::Impl::changed() {
+    ++version;
     if (watched()) {
         socket->publish_status(mcp::to_json(*status_object(service->status(), log_file)));
     }
@@ -385,7 +390,11 @@ core::Loop& Session::loop() {
     return impl_->loop;
 }
 std::string Session::status_json() {
+    ++impl_->version;
     return mcp::to_json(*status_object(impl_->service->status(), impl_->log_file));
+}
+std::uint64_t Session::status_version() const {
+    return impl_->version;
 }
 const std::string& Session::log_file() const {
     return impl_->log_file;

@@ -6,6 +6,7 @@
 // thread is the third. Functions say which thread may call them; "any" means any.
 #pragma once
 #include <csignal>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -46,7 +47,8 @@ class Session {
     core::Service& service();
     core::Supervisor& supervisor();
     core::Loop& loop();
-    // The status object as it is now, on one line / as an object is made by status_object().
+    // The status object as it is now, on one line / as an object is made by status_object(). Who
+    // gets it may have seen what status_version() does not count yet: so it does.
     std::string status_json();
     const std::string& log_file() const;
 
@@ -59,6 +61,8 @@ class Session {
     void stop(const std::string& reason, Settled settled);
 
     // ---- any thread
+    // Counts what may have changed the status, before anybody is told of it.
+    std::uint64_t status_version() const;
     // A line for the log that is no event.
     void log(core::Severity severity, const std::string& source, const std::string& text);
     // Ends the session: the app's tree, then the process with exit code 0. `at_once`: without a

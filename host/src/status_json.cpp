@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <ctime>
+#include <string_view>
 
 #include <fmt/core.h>
 
@@ -91,6 +92,25 @@ Object::Ptr status_object(const core::ServiceStatus& status, const std::string& 
     out->set("plugins", plugins);
     out->set("log_file", text_or_null(log_file));
     out->set("version", std::string(kVersion));
+    return out;
+}
+
+StatusText::StatusText(const core::ServiceStatus& status, const std::string& log_file)
+    : before_(mcp::to_json(*status_object(status, log_file))), has_uptime_(status.pid != 0) {
+    // No string can contain this: its quotes would be escaped.
+    constexpr std::string_view kName = R"(,"uptime":)";
+    const std::size_t value = before_.find(kName) + kName.size();
+    const std::size_t end = before_.find(',', value);
+    after_ = before_.substr(end);
+    before_.resize(value);
+}
+
+std::string StatusText::with_uptime(double uptime_s) const {
+    std::string out;
+    out.reserve(before_.size() + after_.size() + 24);
+    out += before_;
+    mcp::append_json(out, has_uptime_ ? number(uptime_s) : Var());
+    out += after_;
     return out;
 }
 

@@ -15,6 +15,20 @@ namespace steward::host {
 Poco::JSON::Object::Ptr status_object(const core::ServiceStatus& status,
                                       const std::string& log_file);
 
+// status_object() on one line, with the uptime to be put in: while an app runs nothing else changes
+// by itself.
+class StatusText {
+  public:
+    StatusText(const core::ServiceStatus& status, const std::string& log_file);
+    // `uptime_s` means nothing when there is no process.
+    [[nodiscard]] std::string with_uptime(double uptime_s) const;
+
+  private:
+    std::string before_;
+    std::string after_;
+    bool has_uptime_;
+};
+
 // One line of the structured log: ts, level, event, service, generation, cause, then the event's
 // own fields.
 Poco::JSON::Object::Ptr event_object(const core::Event& event);
