@@ -4,7 +4,6 @@
 // Thread rule: the caller's mutex.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -17,6 +16,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "grams.hpp"
 #include "steward/prompts/store.hpp"
 
 namespace steward::prompts {
@@ -34,7 +34,7 @@ class Index {
     void remove(const std::string& category, const std::string& file);
 
     // Between these, lists are out of date: many files take less time together.
-    void begin_bulk() noexcept { bulk_ = true; }
+    void begin_bulk();
     void end_bulk();
 
     [[nodiscard]] std::size_t count() const noexcept { return order_.size(); }
@@ -51,28 +51,36 @@ class Index {
     [[nodiscard]] News take_news();
 
   private:
-    // One file. Three letters of a text that is looked for are three bits that must be set, or the
-    // prompt cannot contain it: nine of ten prompts are passed over without reading their text.
+    // One file.
     struct Row {
-        static constexpr std::size_t kBits = 4096;
         PromptPtr prompt;
-        std::string text;  // title, description, tags, content, lower-cased, kSeparator between
-        std::array<std::uint64_t, kBits / 64> grams{};
+        // Where its text is: title, description, tags, content, lower-cased, kSeparator between.
+        std::shared_ptr<const std::string> texts;
+        std::size_t begin = 0;
+        std::size_t size = 0;
+        GramTable::Slot slot = 0;
+        [[nodiscard]] std::string_view text() const noexcept {
+            return std::string_view(*texts).substr(begin, size);
+        }
     };
     using RowPtr = std::unique_ptr<Row>;
     // A prompt's place in lists.
     struct Place {
+        explicit Place(const Row& of)
+            : instant(of.prompt->instant), row(&of), slot(of.slot), text(of.text()) {}
         std::int64_t instant;
         const Row* row;
+        // Copies, so that a search reads the rows that it finds only.
+        GramTable::Slot slot;
+        std::string_view text;
         [[nodiscard]] bool is_before(const Place& other) const noexcept;
     };
     struct Family {
         std::vector<RowPtr> rows;  // all files with this id
         const Row* prompt = nullptr;
     };
-    class Needle;
 
-    static RowPtr make_row(PromptPtr prompt);
+    RowPtr make_row(PromptPtr prompt);
     void take_row(const std::string& category, const std::string& id);
     void select(const std::string& id, const PromptPtr& before);
     void place(const Row& row);
@@ -82,6 +90,7 @@ class Index {
     void clear_broken(const std::string& file);
 
     std::unordered_map<std::string, Family> families_;  // by id
+    GramTable grams_;                                   // of all rows
     std::vector<Place> order_;                          // the newest first
     std::map<std::string, std::string> broken_;         // file to reason
     std::shared_ptr<const std::vector<Broken>> broken_list_;
@@ -90,7 +99,7 @@ class Index {
     bool list_changed_ = false;
     std::set<std::string> doubtful_;           // files that became broken or good
     std::map<std::string, std::string> told_;  // the faults that were told
-    bool bulk_ = false;
+    std::shared_ptr<std::string> bulk_;        // texts of many files; null: the lists are right
 };
 
 }  // namespace steward::prompts
