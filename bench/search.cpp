@@ -1,8 +1,7 @@
-#include <chrono>
-#include <cstdio>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "benches.hpp"
 #include "mcp_client.hpp"
@@ -14,6 +13,7 @@ namespace {
 
 constexpr double kAimMs = 2;
 constexpr std::int64_t kPatience = 60'000'000'000;
+constexpr int kWarmUps = 5;
 constexpr int kPrompts = 10'000;
 constexpr int kWords = 220;           // about 1.5 kB
 constexpr int kManyWords = 1'500;     // about 10 kB
@@ -26,8 +26,8 @@ struct Question {
 };
 
 struct Found {
-    Samples store;
-    Samples server;
+    Samples times;
+    double total = 0;
 };
 
 std::string call_line(int id, const Question& question) {
@@ -52,16 +52,31 @@ double ask_server(McpClient& server, const Question& question) {
     return took;
 }
 
-double ask_store(prompts::PromptStore& store, const Question& question, std::size_t& total) {
-    prompts::Query query;
-    query.text = question.text;
-    query.limit = kResults;
-    if (question.category != nullptr) {
-        query.category = question.category;
+// For each question.
+std::vector<Found> measure_store(const std::string& folder, const std::vector<Question>& asked,
+                                 int rounds) {
+    prompts::PromptStore store(folder);
+    if (store.count() != kPrompts) {
+        throw std::runtime_error("the store has not read all prompts");
     }
-    const auto begin = now_ns();
-    total = store.search(query).total;
-    return ms_between(begin, now_ns());
+    std::vector<Found> found;
+    for (const auto& question : asked) {
+        prompts::Query query;
+        query.text = question.text;
+        query.limit = kResults;
+        if (question.category != nullptr) {
+            query.category = question.category;
+        }
+        Found& here = found.emplace_back();
+        for (int round = -kWarmUps; round < rounds; ++round) {
+            const auto begin = now_ns();
+            here.total = static_cast<double>(store.search(query).total);
+            if (round >= 0) {
+                here.times.add(ms_between(begin, now_ns()));
+            }
+        }
+    }
+    return found;
 }
 
 std::vector<Question> questions(const std::string& frequent) {
@@ -81,58 +96,45 @@ std::vector<Row> search(const Workplace& place, const Settings& settings) {
     Report report("search");
     const int rounds = settings.rounds_or(300);
     const auto asked = questions(write_prompts(place.data_dir(), kPrompts, kWords));
-    prompts::PromptStore store(place.data_dir());
-    auto begin = now_ns();
-    if (store.count() != kPrompts) {
-        throw std::runtime_error("the store has not read all prompts");
+    // One after the other: two copies of all texts would take each other's place in the caches.
+    std::vector<Samples> alone;
+    for (const auto& [times, total] : measure_store(place.data_dir(), asked, rounds)) {
+        alone.push_back(times);
+        report.series("store, " + std::string(asked[alone.size() - 1].name), "ms", times);
+        report.number(std::string(asked[alone.size() - 1].name) + ": found", total);
     }
-    report.number("load_ms", ms_between(begin, now_ns()));
-
     const auto port = free_port();
     McpClient server(
         place, place.steward_mcp(port, {"--health-interval", "60m", "--metrics-interval", "60m"}));
     server.send(initialize_line() + initialized_line());
     wait_for_health(port, server.started_at() + kPatience);
-    begin = now_ns();
+    const auto begin = now_ns();
     ask_server(server, asked.front());
     report.number("first_search_ms", ms_between(begin, now_ns()));
-    for (const auto& question : asked) {
-        Found found;
-        std::size_t total = 0;
-        for (int round = -5; round < rounds; ++round) {
-            const double alone = ask_store(store, question, total);
-            const double whole = ask_server(server, question);
-            if (round >= 0) {  // The first ones warm up.
-                found.store.add(alone);
-                found.server.add(whole);
+    for (std::size_t i = 0; i < asked.size(); ++i) {
+        Samples times;
+        for (int round = -kWarmUps; round < rounds; ++round) {
+            const double took = ask_server(server, asked[i]);
+            if (round >= 0) {
+                times.add(took);
             }
         }
-        const std::string name = question.name;
-        report.series("store, " + name, "ms", found.store);
-        report.series("steward, " + name, "ms", found.server);
-        report.number(name + ": found", static_cast<double>(total));
-        report.row({"search_prompts of 10,000: " + name,
+        report.series("steward, " + std::string(asked[i].name), "ms", times);
+        report.row({"search_prompts of 10,000: " + std::string(asked[i].name),
                     "ms",
-                    found.store.median(),
+                    alone[i].median(),
                     std::nullopt,
-                    found.server.median(),
+                    times.median(),
                     {{kAimMs}}});
     }
     server.close();
 
     // The same with texts of 10 kB, for what grows with them.
     write_prompts(place.file("long"), kPrompts, kManyWords);
-    prompts::PromptStore long_texts(place.file("long"));
     for (const auto& question : {asked.front(), asked.back()}) {
-        Samples times;
-        std::size_t total = 0;
-        for (int round = -5; round < rounds / 3; ++round) {
-            const double took = ask_store(long_texts, question, total);
-            if (round >= 0) {
-                times.add(took);
-            }
-        }
-        report.series("store, 10 kB each, " + std::string(question.name), "ms", times);
+        const auto found = measure_store(place.file("long"), {question}, rounds / 3 + 1);
+        report.series("store, 10 kB each, " + std::string(question.name), "ms",
+                      found.front().times);
     }
     report.finish();
     return report.rows();
