@@ -95,10 +95,8 @@ void Bench::find_typescript(const Settings& settings) {
         }
     }
     if (node_.empty() || access((modules_ + "/@modelcontextprotocol/sdk").c_str(), R_OK) != 0) {
-        std::printf(
-            "  no TypeScript server: %s has no Node or no SDK (npm install --prefix build/node "
-            "node@22 @modelcontextprotocol/sdk@1.32.2)\n",
-            modules_.c_str());
+        std::printf("  no TypeScript server: no Node and SDK in %s (tests/clients/install.sh)\n",
+                    modules_.c_str());
         node_.clear();
     }
 }

@@ -44,6 +44,9 @@ struct StdioWriter::State {
     std::atomic<std::size_t> dropped_answers{0};
     std::thread thread;
 
+    State() = default;
+    State(const State&) = delete;
+    State& operator=(const State&) = delete;
     ~State() {
         if (fd >= 0) {
             ::close(fd);
