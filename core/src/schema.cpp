@@ -138,12 +138,35 @@ std::string explain_elements(const std::string& name, const Object::Ptr& schema,
     return {};
 }
 
+std::string explain_value(const std::string& name, const Object::Ptr& schema, const Var& value);
+
+// Of several schemas the one of the value's type tells what is wrong; without one, all their types.
+std::string explain_any(const std::string& name, const Poco::JSON::Array& schemas,
+                        const Var& value) {
+    std::string types;
+    for (const auto& each : schemas) {
+        if (each.type() != typeid(Object::Ptr)) {
+            return {};
+        }
+        const auto schema = each.extract<Object::Ptr>();
+        const auto type = schema->optValue<std::string>("type", "");
+        if (type.empty() || fits_type(schema, value)) {
+            return type.empty() ? std::string() : explain_value(name, schema, value);
+        }
+        types += (types.empty() ? "" : " or ") + (type == "null" ? type : type_name(type));
+    }
+    return types.empty() ? types : name + ": must be " + types + " (got " + text_of(value) + ")";
+}
+
 // valijson decides; this says it in one line for people. Empty: nothing that it knows a better text
 // for.
 std::string explain_value(const std::string& name, const Object::Ptr& schema, const Var& value) {
     const std::string got = " (got " + text_of(value) + ")";
     if (!fits_type(schema, value)) {
         return wrong_type(name, schema, value);
+    }
+    if (schema->isArray("anyOf")) {
+        return explain_any(name, *schema->getArray("anyOf"), value);
     }
     if (value.type() == typeid(Poco::JSON::Array::Ptr)) {
         auto text = explain_elements(name, schema, *value.extract<Poco::JSON::Array::Ptr>());

@@ -50,13 +50,11 @@ Object::Ptr arguments_schema() {
     lines->set("default", static_cast<Poco::Int64>(LogQuery::kDefaultLines));
     auto before = property("integer", "Only lines before this seq: next_before of the last page");
     before->set("minimum", 1);
-    auto since = property("string",
-                          "Only lines after this seq, or from this time on (2026-11-22T10:22:33Z)");
-    Array::Ptr types = new Array;
-    types->add(std::string("integer"));
-    types->add(std::string("string"));
-    since->set("type", types);
-    since->set("minimum", 0);
+    auto number = of_type("integer");
+    number->set("minimum", 0);
+    const auto since =
+        any_of({number, of_type("string")},
+               "Only lines after this seq, or from this time on (2026-11-22T10:22:33Z)");
     auto arguments = mcp::ordered_object();
     arguments->set("lines", lines);
     arguments->set("contains", property("string", "Only lines with this text, in any case"));

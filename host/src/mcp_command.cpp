@@ -10,6 +10,7 @@
 #include <memory>
 #include <new>
 #include <thread>
+#include <utility>
 
 #include <fmt/core.h>
 
@@ -73,6 +74,7 @@ class McpServer {
     void client_is_there(const std::string& reason);
     void somebody_watches(std::string_view what);
     void heard_something();
+    void end_when_answered();
 
     Session& session_;
     const int out_;
@@ -83,6 +85,7 @@ class McpServer {
     std::unique_ptr<PromptWorker> prompts_;  // null: there is no prompt library
     mcp::StdioTransport::TimerId silence_ = 0;
     bool started_ = false;
+    std::function<void()> ended_;         // the session is over and waits for the last answers
     std::atomic<bool> flush_due_{false};  // there was no memory to ask for it
 };
 
@@ -113,8 +116,8 @@ McpServer::McpServer(Session& session, const Options& options, core::UniqueFd ou
     session_.on_end([this](const std::function<void()>& done) {
         transport_.post([this, done] {
             server_.close_subscriptions();
-            writer_.flush(Clock::now() + kLastAnswers);
-            done();
+            ended_ = done;
+            end_when_answered();
         });
     });
 }
@@ -190,7 +193,12 @@ mcp::Hooks McpServer::hooks() {
 PromptWorker::Options McpServer::prompt_options(const Options& options) {
     PromptWorker::Options prompts;
     prompts.data_dir = options.data_dir;
-    prompts.to_owner = [this](std::function<void()> task) { transport_.post(std::move(task)); };
+    prompts.to_owner = [this](std::function<void()> task) {
+        transport_.post([this, task = std::move(task)] {
+            task();
+            end_when_answered();
+        });
+    };
     prompts.on_trouble = [this](const std::string& text) {
         session_.log(core::Severity::kWarning, "prompts", text);
     };
@@ -210,6 +218,14 @@ void McpServer::heard_something() {
     silence_ = 0;
     if (flush_due_.exchange(false)) {
         server_.flush_updates();
+    }
+}
+
+// A client that hangs up behind a request for prompts is answered, if that does not take long.
+void McpServer::end_when_answered() {
+    if (ended_ && !(prompts_ && prompts_->unanswered() > 0)) {
+        writer_.flush(Clock::now() + kLastAnswers);
+        std::exchange(ended_, {})();
     }
 }
 

@@ -20,18 +20,31 @@ Array::Ptr array_of(const std::vector<std::string>& texts) {
 
 }  // namespace
 
-Object::Ptr property(const std::string& type, const std::string& description) {
+Object::Ptr of_type(const std::string& type) {
     auto out = mcp::ordered_object();
     out->set("type", type);
+    return out;
+}
+
+Object::Ptr property(const std::string& type, const std::string& description) {
+    auto out = of_type(type);
+    out->set("description", description);
+    return out;
+}
+
+Object::Ptr any_of(const std::vector<Object::Ptr>& schemas, const std::string& description) {
+    Array::Ptr array = new Array;
+    for (const auto& schema : schemas) {
+        array->add(schema);
+    }
+    auto out = mcp::ordered_object();
+    out->set("anyOf", array);
     out->set("description", description);
     return out;
 }
 
 Object::Ptr nullable(const std::string& type, const std::string& description) {
-    auto out = mcp::ordered_object();
-    out->set("type", array_of({type, "null"}));
-    out->set("description", description);
-    return out;
+    return any_of({of_type(type), of_type("null")}, description);
 }
 
 Object::Ptr integer_between(std::int64_t least, std::int64_t most, const std::string& description) {
@@ -48,9 +61,7 @@ Object::Ptr one_of(const std::vector<std::string>& values, const std::string& de
 }
 
 Object::Ptr list_of(const std::string& type, const std::string& description) {
-    auto items = mcp::ordered_object();
-    items->set("type", type);
-    return list_of(items, description);
+    return list_of(of_type(type), description);
 }
 
 Object::Ptr list_of(const Object::Ptr& items, const std::string& description) {

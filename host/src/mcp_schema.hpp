@@ -10,9 +10,14 @@
 
 namespace steward::host {
 
+// {"type": type}
+Poco::JSON::Object::Ptr of_type(const std::string& type);
 // {"type": type, "description": description}
 Poco::JSON::Object::Ptr property(const std::string& type, const std::string& description);
-// The same, or null.
+// One of several. A list of types would say the same, but not all model providers understand it.
+Poco::JSON::Object::Ptr any_of(const std::vector<Poco::JSON::Object::Ptr>& schemas,
+                               const std::string& description);
+// A property of this type, or null.
 Poco::JSON::Object::Ptr nullable(const std::string& type, const std::string& description);
 Poco::JSON::Object::Ptr integer_between(std::int64_t least, std::int64_t most,
                                         const std::string& description);

@@ -46,11 +46,30 @@ std::string PromptWorker::ask(Job job, std::size_t bytes) {
             return fmt::format("busy: {} requests for prompts are waiting (try again later)",
                                jobs_.size());
         }
-        jobs_.push_back({std::move(job), bytes});
+        jobs_.push_back({counted(std::move(job)), bytes});
         waiting_bytes_ += bytes;
     }
+    ++unanswered_;
     eventfd_write(wake_.get(), 1);
     return {};
+}
+
+// The same job, always with an answer, which counts it as answered.
+PromptWorker::Job PromptWorker::counted(Job job) {
+    return [this, job = std::move(job)](prompts::PromptStore& store) -> Answer {
+        Answer answer;
+        try {
+            answer = job(store);
+        } catch (const std::exception& e) {
+            options_.on_trouble(fmt::format("a request for prompts has failed: {}", e.what()));
+        }
+        return [this, answer = std::move(answer)] {
+            --unanswered_;
+            if (answer) {
+                answer();
+            }
+        };
+    };
 }
 
 void PromptWorker::watch() {
@@ -149,12 +168,8 @@ void PromptWorker::wait() {
 
 void PromptWorker::perform(const Job& job) noexcept {
     try {
-        try {
-            if (auto answer = job(*store_)) {
-                options_.to_owner(std::move(answer));
-            }
-        } catch (const std::exception& e) {
-            options_.on_trouble(fmt::format("a request for prompts has failed: {}", e.what()));
+        if (auto answer = job(*store_)) {
+            options_.to_owner(std::move(answer));
         }
     } catch (...) {
         return;  // No memory to say so; the call is answered when its last reference goes.

@@ -49,6 +49,9 @@ class PromptWorker {
     // possible.
     [[nodiscard]] std::string ask(Job job, std::size_t bytes = 0);
 
+    // How many jobs have not been answered yet.
+    [[nodiscard]] std::size_t unanswered() const noexcept { return unanswered_; }
+
     // Opens the store, ahead of all jobs, so that changes are told from now on. Where that is not
     // possible the next job makes up for it, and on_trouble has said why.
     void watch();
@@ -59,6 +62,7 @@ class PromptWorker {
         std::size_t bytes = 0;
     };
 
+    Job counted(Job job);
     std::string start();
     void open_store();
     void run();
@@ -74,8 +78,9 @@ class PromptWorker {
     std::deque<Waiting> jobs_;       // guarded by mutex_, as are the next two
     std::size_t waiting_bytes_ = 0;  // of the jobs that wait
     bool stopping_ = false;
-    bool look_wanted_ = false;  // guarded by mutex_
-    bool watching_ = false;     // the owner's: watch() was asked for
+    bool look_wanted_ = false;    // guarded by mutex_
+    std::size_t unanswered_ = 0;  // the owner's
+    bool watching_ = false;       // the owner's: watch() was asked for
 };
 
 }  // namespace steward::host

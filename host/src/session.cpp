@@ -30,8 +30,10 @@
 namespace steward::host {
 namespace {
 
-// How long the last lines may take to be written once the tree is empty.
+// How long the last answers and lines may take once the tree is empty: so long at least, and until
+// so long after the end began.
 constexpr core::Duration kFlushTime = std::chrono::milliseconds(60);
+constexpr core::Duration kFlushTimeOfAll = std::chrono::milliseconds(500);
 // Of it, how long stdout may hold them up.
 constexpr auto kScreenTime = std::chrono::milliseconds(40);
 // How long the first start waits for the state folder; a disk that hangs does not keep the app
@@ -94,6 +96,7 @@ struct Session::Impl {
     core::UniqueFd parent;
     int signals_seen = 0;
     bool ending = false;
+    core::TimePoint end_began{};
     bool folder_wanted = false;
     bool folder_done = false;
     std::vector<std::function<void()>> waiting_for_folder;
@@ -201,6 +204,7 @@ void Session::Impl::begin_end(const std::string& reason, bool at_once) {
         return;
     }
     ending = true;
+    end_began = loop.now();
     supervisor.exit(reason, at_once, [this](const std::string& left) { finished(left); });
 }
 
@@ -209,7 +213,7 @@ void Session::Impl::finished(const std::string& left) {
         writer.line(core::Severity::kError, "session", "left behind: " + left);
     }
     // Whatever hangs from here on, the process ends in time.
-    loop.arm(loop.now() + kFlushTime, [this] { leave(); });
+    loop.arm(std::max(loop.now() + kFlushTime, end_began + kFlushTimeOfAll), [this] { leave(); });
     if (socket) {
         socket->close();
     }

@@ -287,3 +287,15 @@ TEST_CASE("what another program writes is there at once", "[mcp][prompts]") {
     fs::remove(library.sandbox().data_dir() + "/coding/from_elsewhere.json");
     library.refused("get_prompt", R"({"prompt_id":"from_elsewhere"})");
 }
+
+TEST_CASE("who hangs up behind a request for prompts is answered", "[mcp][prompts]") {
+    Library library(/*real=*/true);
+    const int id = library->request_tool("search_prompts", R"({"query":"*","limit":1})");
+    const auto asked = Clock::now();
+    library->close_stdin();
+    const auto answer = library->answer(id);
+    CHECK(text_at(answer, "result.structuredContent.total") == "533");
+    const auto end = library->wait_exit();
+    CHECK(end.code == 0);
+    CHECK(ms_since(asked, end.at) < 1000);
+}

@@ -35,7 +35,8 @@ const char* const kSearch = R"({
     "query": {"type": "string", "minLength": 1, "maxLength": 200, "description": "What to look for."},
     "limit": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
     "tags": {"type": "array", "items": {"type": "string"}},
-    "match": {"type": "string", "enum": ["all", "any"]}
+    "match": {"type": "string", "enum": ["all", "any"]},
+    "since": {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}]}
   }})";
 
 std::string wrong(const std::string& value) {
@@ -60,6 +61,18 @@ TEST_CASE("a value that satisfies its schema is accepted", "[schema]") {
     CHECK(wrong(R"({"query":"\u00e9","tags":[]})").empty());
 }
 
+TEST_CASE("of several schemas the one of the right type says what is wrong", "[schema]") {
+    CHECK(wrong(R"({"query":"x","since":0})").empty());
+    CHECK(wrong(R"({"query":"x","since":"noon"})").empty());
+    CHECK(wrong(R"({"query":"x","since":-1})") == "since: must be >= 0 (got -1)");
+    CHECK(wrong(R"({"query":"x","since":true})") ==
+          "since: must be an integer or a string (got true)");
+    CHECK(wrong(R"({"query":"x","since":1.5})") ==
+          "since: must be an integer or a string (got 1.5)");
+    CHECK(wrong(R"({"query":"x","since":null})") ==
+          "since: must be an integer or a string (got null)");
+}
+
 TEST_CASE("what is wrong with an argument is one sentence for people", "[schema]") {
     using Row = std::pair<std::string, std::string>;
     const auto [value, text] = GENERATE(values<Row>({
@@ -78,7 +91,7 @@ TEST_CASE("what is wrong with an argument is one sentence for people", "[schema]
         {R"({"query":"x","tags":"a"})", "tags: must be an array (got a)"},
         {R"({"query":"x","tags":["a",7]})", "tags[1]: must be a string (got 7)"},
         {R"({"query":"x","colour":1})",
-         "colour: no such setting; there is limit, match, query, tags"},
+         "colour: no such setting; there is limit, match, query, since, tags"},
     }));
     CAPTURE(value);
     CHECK(wrong(value) == text);
