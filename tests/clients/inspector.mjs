@@ -50,11 +50,8 @@ for (const era of ['legacy', 'auto', 'modern']) {
           [cli, '--cli', '--format', 'json', '--protocol-era', era, '--method', ...request, '--', world.command, ...world.args],
           { ...world.env, NODE_OPTIONS: watching, STEWARD_SERVERS: log });
         assert.equal(inspector.status, 0, inspector.stderr);
-        if (request.includes('--strict')) {
-          assert.match(inspector.stderr, /^0 errors, 0 warnings/m);
-        } else {
-          assert.equal(inspector.stderr, '');
-        }
+        // With --strict this is where it would say what other dialects of JSON Schema do not understand.
+        assert.equal(inspector.stderr, '');
         check(JSON.parse(inspector.stdout).result);
         const ends = fs.readFileSync(log, 'utf8').trim().split('\n').map(line => JSON.parse(line));
         assert.deepEqual(ends.map(({ code, signal, stderr }) => ({ code, signal, stderr })), [{ code: 0, signal: null, stderr: '' }]);

@@ -39,7 +39,7 @@ export function testSession(adapter) {
     client.onerror = error => errors.push(error);
     adapter.onElicitation(client, request => {
       asked++;
-      assert.match(request.params.message, /Delete the prompt "/);
+      assert.match(request.params.message, /^Delete this prompt\?/);
       return answer;
     });
     adapter.onUpdate(client, params => updates.push(params.uri));
