@@ -89,7 +89,7 @@ TEST_CASE("what a client calls itself is shortened and shown without control cha
     };
     const auto row = GENERATE(values<Row>(
         {{"", "the client connected"},
-         {R"(a\nb\u001b[2J\u009bc\u007f)", "the client a?b?[2J?c? connected"},
+         {R"(a\nb\u001b[2J\u009bc\u007f)", "the client a\\x0ab\\x1b[2J\\x9bc\\x7f connected"},
          {std::string(5000, 'x'), "the client " + std::string(60, 'x') + "… connected"}}));
     const Sandbox sandbox;
     StewardProcess steward(sandbox, with_app());
