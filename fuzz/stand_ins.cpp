@@ -15,6 +15,7 @@
 #include "prompt_tools.hpp"
 #include "prompt_worker.hpp"
 #include "session.hpp"
+#include "status_reader.hpp"
 
 namespace fs = std::filesystem;
 
@@ -70,6 +71,10 @@ void fill(const fs::path& folder) {
 
 // ---- the session
 
+constexpr const char* kStatus =
+    R"({"schema":1,"healthy":true,"state":"running","since":"","cause":"","port":1,)"
+    R"("url":null,"pid":1,"restarts":0})";
+
 struct Session::Impl {};
 
 Session::Session(Setup /*setup*/) : impl_(std::make_unique<Impl>()) {}
@@ -80,8 +85,7 @@ void Session::post(std::function<void()> task) {
 }
 
 std::string Session::status_json() {
-    return R"({"schema":1,"healthy":true,"state":"running","since":"","cause":"","port":1,)"
-           R"("url":null,"pid":1,"restarts":0})";
+    return kStatus;
 }
 
 // Without a supervisor nothing settles: such a call is dropped, and answered with an error.
@@ -93,8 +97,25 @@ core::Supervisor& Session::supervisor() {
     fuzz::violated("there is no supervisor", "");
 }
 
+core::Service& Session::service() {
+    fuzz::violated("there is no service", "");
+}
+
+const std::string& Session::log_file() const {
+    fuzz::violated("there is no log", "");
+}
+
+std::uint64_t Session::status_version() const {
+    return 0;
+}
+
+void StatusReader::ask(Answer answer) {
+    answer(kStatus);
+}
+
 core::EventLog::SubscriberId report_events(const Bridge& /*bridge*/, const CallPtr& /*call*/,
-                                           const Words& /*words*/) {
+                                           const Words& /*words*/,
+                                           const LastLogged& /*last_logged*/) {
     return {};
 }
 

@@ -133,8 +133,8 @@ HEADER_TARGETS = {"steward_guardian_protocol": "guardian/protocol.h",
                   "steward_json": "host/mcp/include/steward/mcp/json.hpp"}
 
 # Where `#include <steward/...>` and its like are looked for, after the folder of the file itself.
-INCLUDE_ROOTS = ["sdk/include", "core/include", "host/mcp/include", "host/prompts/include", "tests/support", "", "core/src", "host/src", "host/mcp/src", "host/prompts/src",
-                 "compliance/src"]
+INCLUDE_ROOTS = ["sdk/include", "core/include", "host/mcp/include", "host/prompts/include", "tests/support", "", "core/src", "host/src",
+                 "host/src/commands", "host/src/tools", "host/mcp/src", "host/prompts/src", "compliance/src"]
 SOURCE_NAME = re.compile(r"\.(c|h|cc|cpp|hpp|ipp)(\.in)?$")
 
 
