@@ -210,7 +210,7 @@ std::string property_list(const Object::Ptr& properties) {
 
 // The first thing that is wrong with an object, in the words of explain_value.
 std::string explain_object(const std::string& prefix, const Object::Ptr& schema,
-                           const Object::Ptr& value) {
+                           const Object::Ptr& value, const std::string& noun) {
     const auto properties =
         schema->has("properties") ? schema->getObject("properties") : Object::Ptr();
     const bool closed = schema->has("additionalProperties") &&
@@ -226,9 +226,8 @@ std::string explain_object(const std::string& prefix, const Object::Ptr& schema,
     for (const auto& [key, member] : *value) {
         const bool known = properties && properties->has(key);
         if (!known && closed) {
-            return prefix + echo(key) + ": no such setting" +
-                   (properties && properties->size() > 0 ? "; there is " + property_list(properties)
-                                                         : "");
+            return prefix + echo(key) + ": no such " + noun + "; there is " +
+                   (properties && properties->size() > 0 ? property_list(properties) : "none");
         }
         if (known) {
             if (auto text = explain_value(prefix + key, properties->getObject(key), member);
@@ -313,7 +312,8 @@ Result<SchemaValidator> SchemaValidator::compile(const Object::Ptr& schema) {
     }
 }
 
-std::optional<std::string> SchemaValidator::check(const Var& value) const {
+std::optional<std::string> SchemaValidator::check(const Var& value,
+                                                  const std::string& member) const {
     try {
         valijson::Validator validator(valijson::Validator::kStrongTypes);
         valijson::ValidationResults results;
@@ -323,7 +323,7 @@ std::optional<std::string> SchemaValidator::check(const Var& value) const {
         }
         std::string text;
         if (value.type() == typeid(Object::Ptr)) {
-            text = explain_object("", impl_->source, value.extract<Object::Ptr>());
+            text = explain_object("", impl_->source, value.extract<Object::Ptr>(), member);
         }
         valijson::ValidationResults::Error error;
         if (text.empty() && results.popError(error)) {

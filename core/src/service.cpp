@@ -120,7 +120,8 @@ void Service::take_inputs() {
         // A copy, and the input stays first in line: a step that runs out of memory leaves both as
         // they were, and the next input, a timer's at the latest, tries again. An exit is told
         // once.
-        Step result = step(config_.machine, state_, inputs_.front(), parts_.scheduler.now());
+        step_ = {parts_.scheduler.now(), parts_.os.wall()};
+        Step result = step(config_.machine, state_, inputs_.front(), step_.at);
         inputs_.pop_front();
         state_ = std::move(result.state);
         note_times();
@@ -178,8 +179,8 @@ void Service::disarm(TimerName name) {
 
 void Service::publish(Event event) {
     event.service = config_.name;
-    event.at = parts_.scheduler.now();
-    event.wall = parts_.os.wall();
+    event.at = stepping_ ? step_.at : parts_.scheduler.now();
+    event.wall = stepping_ ? step_.wall : parts_.os.wall();
     if (event.name == EventName::kServiceUnkillable) {
         if (auto left = parts_.guardian.describe_tree(); !left.empty()) {
             event.fields.emplace_back("left", std::move(left));
@@ -644,7 +645,7 @@ WallTime Service::wall_of(TimePoint at) const {
 void Service::note_times() {
     const auto note = [this](Stamp& stamp, TimePoint at) {
         if (stamp.at != at || stamp.wall == WallTime{}) {
-            stamp = {at, wall_of(at)};
+            stamp = at == step_.at ? step_ : Stamp{at, wall_of(at)};
         }
     };
     note(since_, state_.since);

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +12,8 @@
 #include <map>
 
 #include <fmt/core.h>
+
+#include "steward/core/unique_fd.hpp"
 
 extern char** environ;
 
@@ -145,6 +148,33 @@ core::StrategyChoice strategy_choice(const Options& options) {
     return choice;
 }
 
+namespace {
+
+// Whether a socket can be bound to it; on any port, and nothing listens.
+bool has_address(const std::string& host) {
+    const bool v6 = host.find(':') != std::string::npos;
+    sockaddr_storage storage{};
+    socklen_t size = sizeof(sockaddr_in);
+    if (v6) {
+        auto& address = reinterpret_cast<sockaddr_in6&>(storage);
+        address.sin6_family = AF_INET6;
+        inet_pton(AF_INET6, host.c_str(), &address.sin6_addr);
+        size = sizeof(sockaddr_in6);
+    } else {
+        auto& address = reinterpret_cast<sockaddr_in&>(storage);
+        address.sin_family = AF_INET;
+        inet_pton(AF_INET, host.c_str(), &address.sin_addr);
+    }
+    const core::UniqueFd fd(socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!fd) {
+        return errno != EAFNOSUPPORT;  // Whatever else is short now may be there later.
+    }
+    return bind(fd.get(), reinterpret_cast<const sockaddr*>(&storage), size) == 0 ||
+           errno != EADDRNOTAVAIL;
+}
+
+}  // namespace
+
 core::Status check_address(const Options& options) {
     in_addr v4{};
     in6_addr v6{};
@@ -152,6 +182,12 @@ core::Status check_address(const Options& options) {
         inet_pton(AF_INET6, options.host.c_str(), &v6) != 1) {
         return core::Error{fmt::format(
             "--host: must be a literal address such as 127.0.0.1 or ::1 (got {})", options.host)};
+    }
+    if (!has_address(options.host)) {
+        return core::Error{
+            fmt::format("--host: this machine has no address {}; give one of its own, 127.0.0.1 "
+                        "for instance",
+                        options.host)};
     }
     return core::Nothing{};
 }

@@ -33,7 +33,9 @@ namespace {
 // How long the last answers and lines may take once the tree is empty: so long at least, and until
 // so long after the end began.
 constexpr core::Duration kFlushTime = std::chrono::milliseconds(60);
-constexpr core::Duration kFlushTimeOfAll = std::chrono::milliseconds(500);
+constexpr core::Duration kFlushTimeOfAll = std::chrono::milliseconds(900);
+// Of it, what is for the log.
+constexpr core::Duration kLogTime = std::chrono::milliseconds(50);
 // Of it, how long stdout may hold them up.
 constexpr auto kScreenTime = std::chrono::milliseconds(40);
 // How long the first start waits for the state folder; a disk that hangs does not keep the app
@@ -106,7 +108,7 @@ struct Session::Impl {
     std::uint64_t last_published = 0;  // of the app's output lines
     std::function<void()> change_hook;
     std::function<void()> output_hook;
-    std::function<void(std::function<void()>)> last;
+    std::function<void(core::Duration, std::function<void()>)> last;
 
     std::mutex mutex;
     std::condition_variable condition;
@@ -206,6 +208,10 @@ void Session::Impl::begin_end(const std::string& reason, bool at_once) {
     ending = true;
     end_began = loop.now();
     supervisor.exit(reason, at_once, [this](const std::string& left) { finished(left); });
+    // What waits for the folder is asked for in vain, and answered.
+    for (const auto& task : std::exchange(waiting_for_folder, {})) {
+        task();
+    }
 }
 
 void Session::Impl::finished(const std::string& left) {
@@ -213,7 +219,8 @@ void Session::Impl::finished(const std::string& left) {
         writer.line(core::Severity::kError, "session", "left behind: " + left);
     }
     // Whatever hangs from here on, the process ends in time.
-    loop.arm(std::max(loop.now() + kFlushTime, end_began + kFlushTimeOfAll), [this] { leave(); });
+    const auto latest = std::max(loop.now() + kFlushTime, end_began + kFlushTimeOfAll);
+    loop.arm(latest, [this] { leave(); });
     if (socket) {
         socket->close();
     }
@@ -228,7 +235,7 @@ void Session::Impl::finished(const std::string& left) {
         });
     };
     if (last) {
-        last(files);
+        last(std::max(core::Duration::zero(), latest - loop.now() - kLogTime), files);
     } else {
         files();
     }
@@ -251,7 +258,7 @@ void Session::Impl::leave() {
 // Files and sockets are made at the app's first start, not before: a client that only looks leaves
 // no trace.
 void Session::Impl::ensure_folder(std::function<void()> then) {
-    if (folder_done) {
+    if (folder_done || ending) {
         then();
         return;
     }
@@ -426,7 +433,7 @@ void Session::stop(const std::string& reason, Settled settled) {
     auto task = [this, reason, settled = std::move(settled)] {
         impl_->service->stop(reason, settled);
     };
-    if (impl_->folder_wanted && !impl_->folder_done) {
+    if (impl_->folder_wanted && !impl_->folder_done && !impl_->ending) {
         impl_->waiting_for_folder.push_back(std::move(task));  // Behind the start that waits there.
     } else {
         task();
@@ -441,7 +448,7 @@ void Session::end(const std::string& reason, bool at_once) {
     impl_->loop.post([this, reason, at_once] { impl_->begin_end(reason, at_once); });
 }
 
-void Session::on_end(std::function<void(std::function<void()>)> last) {
+void Session::on_end(std::function<void(core::Duration, std::function<void()>)> last) {
     impl_->loop.post([this, last = std::move(last)] { impl_->last = last; });
 }
 

@@ -69,9 +69,8 @@ class Session {
     // grace time.
     void end(const std::string& reason, bool at_once = false);
     // `last` is called on the loop's thread when the tree is gone: it writes what is left to say,
-    // wherever it likes, and calls `done`; the process does not wait for it longer than 60 ms, or
-    // until 500 ms after the end began.
-    void on_end(std::function<void(std::function<void()> done)> last);
+    // wherever it likes, within `limit`, and calls `done`; the process waits no longer.
+    void on_end(std::function<void(core::Duration limit, std::function<void()> done)> last);
     // Called on the loop's thread after each change of the status, and for each event.
     void on_change(std::function<void()> changed);
     // Called on the loop's thread when the app has written lines.

@@ -1,6 +1,7 @@
 // The end of a session, in every state and every way: exit code 0 within a second, and nothing is
 // left.
 #include <unistd.h>
+#include <thread>
 
 #include "scenes.hpp"
 
@@ -339,4 +340,50 @@ TEST_CASE("a client that does not read cannot hold up the end", "[mcp][end]") {
     CHECK(end.code == 0);
     CHECK(ms_since(asked, end.at) < kEndMs);
     CHECK(nothing_left(steward, asked));
+}
+
+TEST_CASE("a client that reads late gets all answers, and whole lines", "[mcp][end]") {
+    const Sandbox sandbox;
+    StewardProcess steward(sandbox, with_app());
+    steward.initialize();
+    // More than the pipe holds.
+    std::vector<int> ids;
+    std::string lines;
+    for (int i = 0; i < 60; ++i) {
+        ids.push_back(1000 + i);
+        lines += steward.request_text(ids.back(), "tools/list") + "\n";
+    }
+    const auto asked = Clock::now();
+    steward.send_raw(lines);
+    steward.close_stdin();
+    std::this_thread::sleep_for(Milliseconds(100));  // a client that pauses
+    const auto end = steward.wait_exit();
+    CHECK(end.code == 0);
+    CHECK(ms_since(asked, end.at) < 1000);
+    for (const int id : ids) {
+        CHECK(steward.answer(id)->has("result"));
+    }
+    CHECK(steward.partial_line().empty());
+}
+
+TEST_CASE("who hangs up behind a request for the app is answered", "[mcp][end]") {
+    const auto tool = GENERATE("flask_start", "flask_stop", "flask_restart", "plugin_list");
+    const Sandbox sandbox;
+    StewardProcess steward(sandbox, with_app());
+    const auto asked = Clock::now();
+    steward.send_raw(
+        steward.request_text(1000, "initialize",
+                             R"({"protocolVersion":"2025-11-25","capabilities":{},)"
+                             R"("clientInfo":{"name":"t","version":"1"}})") +
+        "\n" + R"({"jsonrpc":"2.0","method":"notifications/initialized"})" + "\n" +
+        steward.request_text(1001, "tools/call",
+                             std::string(R"({"name":")") + tool + R"(","arguments":{}})") +
+        "\n");
+    steward.close_stdin();
+    const auto end = steward.wait_exit();
+    CHECK(end.code == 0);
+    CHECK(ms_since(asked, end.at) < 1000);
+    CAPTURE(tool);
+    CHECK(steward.answer(1001)->has("result"));
+    CHECK(wait_until([&] { return steward.left().empty(); }, Milliseconds(1000)));
 }

@@ -145,6 +145,11 @@ TEST_CASE("what another program has made too long is no argument and no completi
     CHECK(names == Texts{"huge", "long", "tagged"});
     CHECK(text_at(library->call("prompts/get", get("long", R"({"a":"1","b":"2"})")),
                   "result.messages.0.content.text") == "1{{" + std::string(129, 'b') + "}}");
+    const auto answer =
+        library->call("completion/complete",
+                      R"({"ref":)" + of_prompt("long") + R"(,"argument":{"name":"b","value":""}})");
+    CHECK(text_at(answer, "error.message") ==
+          R"(argument.name: long has no argument "b" (it has a))");
     CHECK(completed(library, of_template("list-prompts-by-tag/{tag}"), "tag", "").values ==
           Texts{"code"});
     CHECK(completed(library, of_template("get-prompt-by-name/{name}"), "name", "t").values ==

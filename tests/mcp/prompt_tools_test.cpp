@@ -214,7 +214,7 @@ TEST_CASE("wrong arguments for prompts are refused with their name and value", "
         {"search_prompts", R"({"query":"x","category":"../coding"})", "\"../coding\""},
         {"get_prompt", "{}", "prompt_id"},
         {"get_prompt", R"({"prompt_id":null})", "prompt_id"},
-        {"get_prompt", R"({"prompt_id":""})", "\"\""},
+        {"get_prompt", R"({"prompt_id":""})", "must not be empty"},
         {"get_prompt", R"({"prompt_id":"../../etc/passwd"})", "../../etc/passwd"},
         {"create_prompt", R"({"title":"T","content":"C"})", "category"},
         {"create_prompt", R"({"title":"T","content":"C","category":"../up"})", "../up"},

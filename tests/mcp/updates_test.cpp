@@ -227,6 +227,21 @@ TEST_CASE("a subscription alone is enough to hear of prompts", "[mcp][updates]")
     }));
 }
 
+TEST_CASE("a data folder that is another one now is noticed", "[mcp][updates]") {
+    const Sandbox sandbox;
+    sandbox.write("a/coding/one.json", text_of("One", "of a"));
+    sandbox.write("b/coding/one.json", text_of("One", "of b"));
+    fs::create_directory_symlink("a", sandbox.file("data"));
+    StewardProcess steward(sandbox, with_app({"--data-dir", "{data_dir}"}));
+    steward.initialize();
+    subscribe(steward, "promptbin://get-prompt/one");
+    CHECK(text_at(steward.tool("get_prompt", R"({"prompt_id":"one"})"),
+                  "structuredContent.content") == "of a");
+    fs::create_directory_symlink("b", sandbox.file("next"));
+    fs::rename(sandbox.file("next"), sandbox.file("data"));
+    CHECK(heard(steward, std::string(kUpdated) + " promptbin://get-prompt/one"));
+}
+
 TEST_CASE("many subscriptions do not keep prompts from being asked for", "[mcp][updates]") {
     Library library;
     auto& steward = *library.operator->();

@@ -370,7 +370,9 @@ void Engine::dispatch(const RequestPtr& request) {
         return;
     }
     if (!rules.modern && method->needs_session && !session_) {
-        fail(*request, kInvalidRequest, "not initialized: send initialize first");
+        fail(*request, kInvalidRequest,
+             "not initialized: send initialize first, or name a revision in params._meta[\"" +
+                 std::string(kMetaProtocolVersion) + "\"]");
         return;
     }
     if (!read_inputs(*request)) {

@@ -154,6 +154,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
     // server/discover, which is no use of the server yet.
     void serving(const Request& request) const;
     // Nothing when the list may be given; else the request has been answered with an error.
+    void fail_cursor(Request& request, const Poco::Dynamic::Var& cursor);
     [[nodiscard]] bool refuse_cursor(Request& request);
     void run_handler(const RequestPtr& request, const Handler& handler);
     // The uri of the request when it names a resource that can be watched; else it is answered.

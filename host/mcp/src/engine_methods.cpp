@@ -195,13 +195,19 @@ void Engine::on_ping(const RequestPtr& request) {
     finish_result(*request, ResultWriter(request->id, *request->rules, 0));
 }
 
+void Engine::fail_cursor(Request& request, const Poco::Dynamic::Var& cursor) {
+    std::string text;
+    append_json(text, cursor);
+    fail(request, kInvalidParams, "cursor: not one of this server (got " + excerpt(text) + ")");
+}
+
 bool Engine::refuse_cursor(Request& request) {
     // Each list is one page: no cursor has ever been handed out, so none can be good.
-    if (request.params.isNull() || find_member(*request.params, "cursor") == nullptr) {
-        return false;
+    const auto* cursor = request.params.isNull() ? nullptr : find_member(*request.params, "cursor");
+    if (cursor != nullptr) {
+        fail_cursor(request, *cursor);
     }
-    fail(request, kInvalidParams, "cursor is not one of this server");
-    return true;
+    return cursor != nullptr;
 }
 
 void Engine::on_tools_list(const RequestPtr& request) {

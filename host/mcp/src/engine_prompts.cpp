@@ -91,7 +91,7 @@ void Engine::on_prompts_list(const RequestPtr& request) {
     if (cursor != nullptr) {
         auto position = prompt_source_.list ? read_cursor(*cursor) : std::nullopt;
         if (!position) {
-            fail(*request, kInvalidParams, "cursor is not one of this server");
+            fail_cursor(*request, *cursor);
             return;
         }
         request->position = std::move(*position);

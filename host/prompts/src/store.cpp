@@ -34,8 +34,11 @@ StoreError broken(const std::string& file, const std::string& reason) {
 }
 
 StoreError cannot_write(const std::string& root, const std::error_code& error) {
-    return failure(ErrorCode::kIo, "can't write in " + root + ": " + reason_of(error) +
-                                       " (make it a folder you can write)");
+    const bool full = error == std::errc::no_space_on_device ||
+                      error == std::error_code(EDQUOT, std::generic_category());
+    return failure(ErrorCode::kIo,
+                   "can't write in " + root + ": " + reason_of(error) +
+                       (full ? " (free some space)" : " (make it a folder you can write)"));
 }
 
 std::optional<StoreError> check_expected(const PromptPtr& current,
@@ -313,10 +316,14 @@ Result<PromptPtr> PromptStore::write_file(const Prompt& prompt) {
         return broken(file_of(prompt.id), stored.error().reason);
     }
     const std::string folder = root_ + "/" + prompt.category;
+    const bool is_new = !folder_signature(folder);
     std::error_code error = make_folder(folder);
     if (!error) {
         remove_stale(folder);
         error = replace_file(folder, prompt.id, data);
+    }
+    if (error && is_new) {
+        static_cast<void>(rmdir(folder.c_str()));  // Only what is empty goes.
     }
     if (error) {
         return cannot_write(root_, error);
@@ -395,11 +402,12 @@ Result<PromptPtr> PromptStore::remove(std::string_view id,
             return *std::move(conflict);
         }
         if (version && *version != version_of(**old)) {
-            return StoreError{ErrorCode::kConflict,
-                              (*old)->id +
-                                  " has been changed since it was shown (read it again and repeat "
-                                  "the change)",
-                              *old, nullptr};
+            return StoreError{
+                ErrorCode::kConflict,
+                (*old)->id +
+                    " has been changed since it was shown (read it again, then delete "
+                    "it)",
+                *old, nullptr};
         }
         std::error_code error = keep_version(root_, **old);
         const std::string folder = root_ + "/" + (*old)->category;

@@ -31,8 +31,9 @@ namespace {
 
 using Clock = mcp::StdioTransport::Clock;
 
-// How long the last answers may take to reach the client at the end.
-constexpr auto kLastAnswers = std::chrono::milliseconds(30);
+// At the end answers are written as long as the client takes some of them within this time.
+constexpr auto kNoProgress = std::chrono::milliseconds(250);
+constexpr auto kSlice = std::chrono::milliseconds(20);
 // So much is written from the mcp thread, after each round of its loop; a pipe takes no more at once.
 constexpr std::size_t kHeldBytes = PIPE_BUF;
 // From how many unanswered calls on nothing more is read. The rest of the way to max_calls is for a
@@ -53,7 +54,7 @@ mcp::Validator make_validator() {
             }
             validator = std::make_shared<core::SchemaValidator>(std::move(*made));
         }
-        return validator->check(value);
+        return validator->check(value, "argument");
     };
 }
 
@@ -74,18 +75,24 @@ class McpServer {
     void client_is_there(const std::string& reason);
     void somebody_watches(std::string_view what);
     void heard_something();
-    void end_when_answered();
+    void try_to_end();
+    bool is_read(Clock::time_point now);
 
     Session& session_;
     const int out_;
     mcp::StdioTransport transport_;
     mcp::StdioWriter writer_;
     mcp::Server server_;
+    const Bridge bridge_;
     McpUpdates updates_;
     std::unique_ptr<PromptWorker> prompts_;  // null: there is no prompt library
     mcp::StdioTransport::TimerId silence_ = 0;
     bool started_ = false;
-    std::function<void()> ended_;         // the session is over and waits for the last answers
+    // The session is over and waits for the last answers.
+    std::function<void()> ended_;
+    Clock::time_point give_up_at_;
+    Clock::time_point progress_at_;
+    std::size_t last_left_ = 0;           // bytes that were not written yet
     std::atomic<bool> flush_due_{false};  // there was no memory to ask for it
 };
 
@@ -98,12 +105,18 @@ McpServer::McpServer(Session& session, const Options& options, core::UniqueFd ou
           server_info(options), server_options(),
           [this](std::string line, mcp::LineKind kind) { writer_.enqueue(line, kind); },
           make_validator(), hooks()),
+      bridge_{session_,
+              [this](std::function<void()> task) {
+                  transport_.post([this, task = std::move(task)] {
+                      task();
+                      try_to_end();
+                  });
+              }},
       updates_(session_, transport_, server_) {
     if (needs_data_dir(options)) {
         prompts_ = std::make_unique<PromptWorker>(prompt_options(options));
     }
-    register_tools(server_, session_, prompts_.get(), options,
-                   [this](std::function<void()> task) { transport_.post(std::move(task)); },
+    register_tools(server_, bridge_, prompts_.get(), options,
                    {[this](std::chrono::nanoseconds delay, std::function<void()> task) {
                         return transport_.arm(Clock::now() + delay, std::move(task));
                     },
@@ -113,11 +126,14 @@ McpServer::McpServer(Session& session, const Options& options, core::UniqueFd ou
         silence_ = 0;
         client_is_there("nothing was heard from the client for 1.5 s");
     });
-    session_.on_end([this](const std::function<void()>& done) {
-        transport_.post([this, done] {
+    session_.on_end([this](core::Duration limit, const std::function<void()>& done) {
+        transport_.post([this, limit, done] {
             server_.close_subscriptions();
             ended_ = done;
-            end_when_answered();
+            progress_at_ = Clock::now();
+            give_up_at_ = progress_at_ + limit;
+            transport_.arm(give_up_at_, [this] { try_to_end(); });
+            try_to_end();
         });
     });
 }
@@ -196,7 +212,7 @@ PromptWorker::Options McpServer::prompt_options(const Options& options) {
     prompts.to_owner = [this](std::function<void()> task) {
         transport_.post([this, task = std::move(task)] {
             task();
-            end_when_answered();
+            try_to_end();
         });
     };
     prompts.on_trouble = [this](const std::string& text) {
@@ -221,12 +237,31 @@ void McpServer::heard_something() {
     }
 }
 
-// A client that hangs up behind a request for prompts is answered, if that does not take long.
-void McpServer::end_when_answered() {
-    if (ended_ && !(prompts_ && prompts_->unanswered() > 0)) {
-        writer_.flush(Clock::now() + kLastAnswers);
-        std::exchange(ended_, {})();
+// A client that hangs up behind its requests gets the answers, if that does not take long.
+void McpServer::try_to_end() {
+    if (!ended_) {
+        return;
     }
+    const auto now = Clock::now();
+    const std::size_t open = *bridge_.open + (prompts_ ? prompts_->unanswered() : 0);
+    if (open > 0 && now < give_up_at_) {
+        return;  // Each answer comes here again, and so does the timer.
+    }
+    if (!writer_.flush(now + kSlice) && is_read(now)) {
+        transport_.arm(now, [this] { try_to_end(); });
+        return;
+    }
+    std::exchange(ended_, {})();
+}
+
+// Whether the client still takes what is written.
+bool McpServer::is_read(Clock::time_point now) {
+    const std::size_t left = writer_.queued_bytes();
+    if (left != last_left_) {
+        last_left_ = left;
+        progress_at_ = now;
+    }
+    return !writer_.failed() && now < give_up_at_ && now - progress_at_ < kNoProgress;
 }
 
 void McpServer::client_is_there(const std::string& reason) {

@@ -88,6 +88,9 @@ class Announcer {
                       "{} is ready: {}\n",
                       status.service == defaults::kServiceName ? "PromptBin" : status.service,
                       status.url);
+        if (!status.healthy) {
+            text += fmt::format("its health is not known: {}\n", status.cause);
+        }
         if (status.service == defaults::kServiceName) {
             text += fmt::format(
                 "\nTo connect an AI tool (it starts a server of its own; see `{0} connect`), put "

@@ -52,6 +52,7 @@ std::string progress_text(const core::Event& event, const core::ServiceStatus& s
             return fmt::format("started as process {}; waiting until {} is healthy", status.pid,
                                status.url.empty() ? words.app : status.url);
         case core::EventName::kPortChosen:
+            return fmt::format("port {} was chosen", status.port);
         case core::EventName::kPortSkipped:
         case core::EventName::kProbeFailed:
         case core::EventName::kServiceUnhealthy:

@@ -38,7 +38,7 @@ void add_resource(mcp::Server& server, const Bridge& bridge, const Words& words)
         with_output(bridge, [call](const core::AppOutput& output) {
             LogQuery query;
             query.lines = LogQuery::kMaxLines;
-            reply_json(call, log_page(output.tail(query.lines), query, Carrier::kResource));
+            reply_json(call, log_page(output.lines_since(0, SIZE_MAX), query, Carrier::kResource));
         });
     };
     server.add_resource(std::move(resource));

@@ -27,16 +27,23 @@ inline constexpr mcp::ToolAnnotations kReadOnly{/*read_only=*/true, /*destructiv
 struct Bridge {
     Session& session;
     ToMcp to_mcp;
+    // How many questions have not been answered yet; the mcp thread's.
+    std::shared_ptr<std::size_t> open = std::make_shared<std::size_t>(0);
 
     // `ask` runs on the loop's thread; what it passes on reaches `answer` on the mcp thread.
     template <class Value>
     void ask(std::function<void(std::function<void(Value)>)> ask,
              std::function<void(Value)> answer) const {
-        session.post([ask = std::move(ask), answer = std::move(answer), to_mcp = to_mcp] {
-            ask([answer, to_mcp](Value value) {
-                to_mcp([answer, value = std::move(value)] { answer(value); });
+        ++*open;
+        session.post(
+            [ask = std::move(ask), answer = std::move(answer), to_mcp = to_mcp, open = open] {
+                ask([answer, to_mcp, open](Value value) {
+                    to_mcp([answer, open, value = std::move(value)] {
+                        --*open;
+                        answer(value);
+                    });
+                });
             });
-        });
     }
 };
 

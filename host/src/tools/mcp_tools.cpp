@@ -33,9 +33,8 @@ mcp::ServerInfo server_info(const Options& options) {
     return {"steward", "Steward for " + words.title, std::string(kVersion), text};
 }
 
-void register_tools(mcp::Server& server, Session& session, PromptWorker* worker,
-                    const Options& options, ToMcp to_mcp, Timers timers) {
-    const Bridge bridge{session, std::move(to_mcp)};
+void register_tools(mcp::Server& server, const Bridge& bridge, PromptWorker* worker,
+                    const Options& options, Timers timers) {
     const Words words(service_name(options));
     if (worker != nullptr) {
         register_prompt_resources(server, *worker);

@@ -12,11 +12,11 @@
 
 namespace steward::host {
 
-// Registers everything, in words that name the service. `to_mcp` runs a task on the mcp thread. The
-// handlers ask the session's loop, or the worker, and answer back there. `worker` is null when the
+// Registers everything, in words that name the service. The handlers ask the session's loop
+// over the bridge, or the worker, and answer on the mcp thread. `worker` is null when the
 // service uses no data folder: then there is no prompt library.
-void register_tools(mcp::Server& server, Session& session, PromptWorker* worker,
-                    const Options& options, ToMcp to_mcp, Timers timers);
+void register_tools(mcp::Server& server, const Bridge& bridge, PromptWorker* worker,
+                    const Options& options, Timers timers);
 
 mcp::ServerInfo server_info(const Options& options);
 

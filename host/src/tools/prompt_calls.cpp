@@ -66,6 +66,12 @@ void answer_tool(PromptWorker& worker, const CallPtr& call,
 }
 
 prompts::Result<PromptPtr> named(PromptStore& store, const std::string& name) {
+    if (name.empty()) {
+        StoreError error;
+        error.code = ErrorCode::kNotFound;
+        error.text = "the name of a prompt must not be empty (give an id, a title or a slug)";
+        return error;
+    }
     auto found = store.find(name);
     if (found || found.error().code != ErrorCode::kNotFound || name.size() > kMaxName) {
         return found;

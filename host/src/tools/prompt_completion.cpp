@@ -12,6 +12,7 @@
 
 #include "prompt_calls.hpp"
 #include "prompt_resources.hpp"
+#include "prompt_source.hpp"
 #include "steward/mcp/errors.hpp"
 #include "steward/mcp/json.hpp"
 
@@ -126,12 +127,8 @@ Outcome for_prompt(PromptStore& store, const CompletionRequest& asked) {
         const bool unknown = prompt.error().code == ErrorCode::kNotFound;
         return {{}, unknown ? mcp::kInvalidParams : mcp::kInternalError, prompt.error().text};
     }
-    const auto& variables = (*prompt)->variables;
-    if (std::find(variables.begin(), variables.end(), asked.argument) == variables.end()) {
-        constexpr std::size_t kMost = 20;
-        std::vector<std::string> known(
-            variables.begin(),
-            variables.begin() + static_cast<std::ptrdiff_t>(std::min(variables.size(), kMost)));
+    const auto known = prompt_arguments(**prompt);
+    if (std::find(known.begin(), known.end(), asked.argument) == known.end()) {
         return unknown_argument(asked, known);
     }
     // Of other arguments nobody knows the values.

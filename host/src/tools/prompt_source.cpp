@@ -59,26 +59,12 @@ std::optional<Position> read_position(const std::string& text) {
     return position;
 }
 
-// The variables that are arguments: of a prompt as people write it, all.
-std::vector<std::string> arguments_of(const Prompt& prompt) {
-    std::vector<std::string> names;
-    for (const auto& variable : prompt.variables) {
-        if (names.size() == kMaxArguments) {
-            break;
-        }
-        if (variable.size() <= kArgumentBytes) {
-            names.push_back(variable);
-        }
-    }
-    return names;
-}
-
 mcp::PromptInfo info_of(const Prompt& prompt, std::string name) {
     mcp::PromptInfo info;
     info.name = std::move(name);
     info.title = mcp::excerpt(prompt.title, kTitleBytes);
     info.description = mcp::excerpt(prompt.description, kDescriptionBytes);
-    for (auto& variable : arguments_of(prompt)) {
+    for (auto& variable : prompt_arguments(prompt)) {
         mcp::PromptArgument argument;
         argument.name = std::move(variable);
         argument.required = true;
@@ -135,7 +121,8 @@ void list_prompts(PromptWorker& worker, const CallPtr& call) {
     if (!call->position().empty()) {
         position = read_position(call->position());
         if (!position) {
-            call->fail(mcp::kInvalidParams, "cursor is not one of this server");
+            call->fail(mcp::kInvalidParams, "cursor: not one of this server (it says \"" +
+                                                mcp::excerpt(call->position()) + "\")");
             return;
         }
     }
@@ -154,7 +141,7 @@ using Values = std::map<std::string, std::string>;
 prompts::Result<Values, std::string> values_for(const Prompt& prompt, const Values& given) {
     Values values;
     std::vector<std::string> missing;
-    for (const auto& name : arguments_of(prompt)) {
+    for (const auto& name : prompt_arguments(prompt)) {
         const auto value = given.find(name);
         if (value != given.end()) {
             values.insert(*value);
@@ -214,6 +201,19 @@ void get_prompt(PromptWorker& worker, const CallPtr& call) {
 }
 
 }  // namespace
+
+std::vector<std::string> prompt_arguments(const Prompt& prompt) {
+    std::vector<std::string> names;
+    for (const auto& variable : prompt.variables) {
+        if (names.size() == kMaxArguments) {
+            break;
+        }
+        if (variable.size() <= kArgumentBytes) {
+            names.push_back(variable);
+        }
+    }
+    return names;
+}
 
 void register_prompt_source(mcp::Server& server, PromptWorker& worker) {
     mcp::PromptSource source;

@@ -14,7 +14,7 @@
 namespace steward::host {
 namespace {
 
-// How often changes are looked for where no news of them comes.
+// How often changes are looked for of which no news comes.
 constexpr int kLookAgainMs = 1000;
 
 }  // namespace
@@ -79,6 +79,7 @@ void PromptWorker::watch() {
     {
         const std::lock_guard lock(mutex_);
         look_wanted_ = true;
+        looks_ = true;
     }
     if (!thread_.joinable()) {
         if (const auto trouble = start(); !trouble.empty()) {
@@ -152,7 +153,7 @@ void PromptWorker::wait() {
     const bool news = static_cast<bool>(options_.on_change);
     std::array<pollfd, 2> waiting{pollfd{wake_.get(), POLLIN, 0},
                                   pollfd{news ? store_->watch_fd() : -1, POLLIN, 0}};
-    const int limit = news && !store_->is_watched() ? kLookAgainMs : -1;
+    const int limit = news && (looks_ || !store_->is_watched()) ? kLookAgainMs : -1;
     const int ready = poll(waiting.data(), waiting.size(), limit);
     if (waiting[0].revents != 0) {
         eventfd_t count = 0;

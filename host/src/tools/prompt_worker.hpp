@@ -7,6 +7,7 @@
 // that does not run). Jobs run one after another on the worker's thread; what they return runs on
 // the owner's.
 #pragma once
+#include <atomic>
 #include <cstddef>
 #include <deque>
 #include <functional>
@@ -52,7 +53,8 @@ class PromptWorker {
     // How many jobs have not been answered yet.
     [[nodiscard]] std::size_t unanswered() const noexcept { return unanswered_; }
 
-    // Opens the store, ahead of all jobs, so that changes are told from now on. Where that is not
+    // Opens the store, ahead of all jobs, so that changes are told from now on: most at once, the data
+    // folder that is another one now (a link, a renamed parent) within a second. Where that is not
     // possible the next job makes up for it, and on_trouble has said why.
     void watch();
 
@@ -78,9 +80,10 @@ class PromptWorker {
     std::deque<Waiting> jobs_;       // guarded by mutex_, as are the next two
     std::size_t waiting_bytes_ = 0;  // of the jobs that wait
     bool stopping_ = false;
-    bool look_wanted_ = false;    // guarded by mutex_
-    std::size_t unanswered_ = 0;  // the owner's
-    bool watching_ = false;       // the owner's: watch() was asked for
+    bool look_wanted_ = false;        // guarded by mutex_
+    std::atomic<bool> looks_{false};  // from time to time: somebody watches
+    std::size_t unanswered_ = 0;      // the owner's
+    bool watching_ = false;           // the owner's: watch() was asked for
 };
 
 }  // namespace steward::host

@@ -26,8 +26,9 @@ class SchemaValidator {
     ~SchemaValidator();
 
     // Nothing when the value satisfies the schema, else what is wrong, for people: "limit: must be
-    // <= 100 (got 1000)".
-    std::optional<std::string> check(const Poco::Dynamic::Var& value) const;
+    // <= 100 (got 1000)". `member` is what a member is called that the schema does not know.
+    std::optional<std::string> check(const Poco::Dynamic::Var& value,
+                                     const std::string& member = "setting") const;
 
   private:
     struct Impl;

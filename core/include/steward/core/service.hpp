@@ -171,6 +171,7 @@ class Service {
     std::function<void()> changed_;
     std::string instance_id_;
     std::map<std::string, double> metrics_;
+    Stamp step_;     // of the step in progress: what happens in it happens at one time
     Stamp since_;    // state_.since
     Stamp exit_at_;  // state_.last_exit
     // The search for a port in progress.
