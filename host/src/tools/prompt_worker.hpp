@@ -5,7 +5,7 @@
 //
 // Thread rule: made, asked and destroyed by its owner, the mcp thread (made and destroyed while
 // that does not run). Jobs run one after another on the worker's thread; what they return runs on
-// the owner's.
+// the owner's, and not after the worker is gone.
 #pragma once
 #include <atomic>
 #include <cstddef>

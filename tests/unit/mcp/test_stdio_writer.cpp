@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <condition_variable>
@@ -41,14 +42,16 @@ struct Pipe {
         pollfd descriptor{fds[0], POLLIN, 0};
         return ::poll(&descriptor, 1, 0) == 0;
     }
+    // What there is up to the end, if that comes first. Any thread.
     std::string read_bytes(std::size_t count) const {
         std::string out(count, '\0');
         std::size_t done = 0;
-        while (done < count) {
-            const ssize_t got = ::read(fds[0], out.data() + done, count - done);
-            REQUIRE(got > 0);
-            done += static_cast<std::size_t>(got);
+        ssize_t got = 1;
+        while (done < count && got > 0) {
+            got = ::read(fds[0], out.data() + done, count - done);
+            done += static_cast<std::size_t>(std::max<ssize_t>(got, 0));
         }
+        out.resize(done);
         return out;
     }
 };
@@ -65,6 +68,10 @@ struct Signal {
         value = v;
         ++count;
         changed.notify_all();
+    }
+    int times() {
+        const std::lock_guard<std::mutex> lock(mutex);
+        return count;
     }
     bool wait() {
         std::unique_lock<std::mutex> lock(mutex);
@@ -135,7 +142,7 @@ TEST_CASE("a reader that does not read blocks nobody and the queue stays bounded
     CHECK(writer.flush(soon()));
     CHECK_FALSE(writer.congested());
     CHECK(std::count(all.begin(), all.end(), '\n') == static_cast<std::ptrdiff_t>(accepted));
-    CHECK(drained.count == 1);
+    CHECK(drained.times() == 1);
 }
 
 TEST_CASE("a client that is behind has caught up once all is written", "[mcp][writer]") {
@@ -153,7 +160,7 @@ TEST_CASE("a client that is behind has caught up once all is written", "[mcp][wr
     }
     CHECK(count >= 256);
     CHECK_FALSE(writer.congested());
-    CHECK(caught_up.count == 0);
+    CHECK(caught_up.times() == 0);
     [[maybe_unused]] const auto half = pipe.read_bytes(count / 2 * 1024);
     CHECK(writer.is_behind());
     [[maybe_unused]] const auto rest = pipe.read_bytes((count - count / 2) * 1024);
@@ -161,7 +168,7 @@ TEST_CASE("a client that is behind has caught up once all is written", "[mcp][wr
     CHECK_FALSE(writer.is_behind());
     REQUIRE(writer.enqueue(line));  // one line does not leave anybody behind
     CHECK(writer.flush(soon()));
-    CHECK(caught_up.count == 1);
+    CHECK(caught_up.times() == 1);
 }
 
 TEST_CASE("notifications are dropped before answers are", "[mcp][writer]") {
@@ -198,7 +205,7 @@ TEST_CASE("a lost reader is reported once and ends nothing", "[mcp][writer]") {
     CHECK(writer.failed());
     CHECK_FALSE(writer.enqueue("y"));
     CHECK_FALSE(writer.flush(soon()));
-    CHECK(failed.count == 1);
+    CHECK(failed.times() == 1);
 }
 
 TEST_CASE("a writer that is stuck is left behind without delay", "[mcp][writer]") {

@@ -144,8 +144,11 @@ TEST_CASE("jobs that hold too much are refused as busy, but never one alone", "[
     begun.get_future().wait();
     CHECK(worker.ask(job, 2000).empty());
     CHECK_THAT(worker.ask(job, 1), Catch::Contains("busy"));
+    CHECK(worker.unanswered() == 2);
     go_on.set_value();
+    REQUIRE(owner.run_one());  // one without an answer counts as answered, too
     REQUIRE(owner.run_one());
+    CHECK(worker.unanswered() == 0);
     CHECK(worker.ask(job, 1000).empty());
     REQUIRE(owner.run_one());
 }
@@ -158,8 +161,16 @@ TEST_CASE("a job that throws is told, and the next one runs", "[prompt_worker]")
                   throw std::runtime_error("out of luck");
               })
               .empty());
-    CHECK(worker.ask([](PromptStore&) { return PromptWorker::Answer([] {}); }).empty());
+    bool answered = false;
+    CHECK(worker
+              .ask([&answered](PromptStore&) -> PromptWorker::Answer {
+                  return [&answered] { answered = true; };
+              })
+              .empty());
     REQUIRE(owner.run_one());
+    REQUIRE(owner.run_one());
+    CHECK(answered);
+    CHECK(worker.unanswered() == 0);
     REQUIRE(owner.troubles().size() == 1);
     CHECK_THAT(owner.troubles().front(), Catch::Contains("out of luck"));
 }
