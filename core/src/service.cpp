@@ -121,7 +121,7 @@ void Service::take_inputs() {
         // they were, and the next input, a timer's at the latest, tries again. An exit is told
         // once.
         step_ = {parts_.scheduler.now(), parts_.os.wall()};
-        Step result = step(config_.machine, state_, inputs_.front(), step_.at);
+        Step result = parts_.step(config_.machine, state_, inputs_.front(), step_.at);
         inputs_.pop_front();
         state_ = std::move(result.state);
         note_times();

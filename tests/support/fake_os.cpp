@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <tuple>
 
 namespace steward::tests {
 
@@ -89,6 +90,9 @@ void FakeGuardian::spawn_failed(core::SpawnFailed failed) {
 }
 
 void FakeGuardian::report_exit(core::Exited exited) {
+    if (on_exit) {
+        on_exit();
+    }
     alive_ = false;
     pid_ = 0;
     if (events_.exited) {
@@ -130,6 +134,7 @@ core::Status FakePort::test(const std::string&, std::uint16_t port) {
 
 int FakePort::listener() {
     journal_.add("listener");
+    answering_ = false;  // As the real one: two acceptors would split the traffic.
     return held_ != 0 && !closed_ ? kListener : -1;
 }
 
@@ -164,11 +169,11 @@ std::string FakePort::stranger_on(std::uint16_t, std::int32_t) {
 
 // ---- FakeStrategies
 
-void FakeStrategies::later(std::function<void()> task) {
-    if (answer_takes == Duration{}) {
+void FakeStrategies::later(Duration takes, std::function<void()> task) {
+    if (takes == Duration{}) {
         scheduler_.post(std::move(task));
     } else {
-        scheduler_.arm(scheduler_.now() + answer_takes, std::move(task));
+        scheduler_.arm(scheduler_.now() + takes, std::move(task));
     }
 }
 
@@ -181,7 +186,10 @@ void FakeStrategies::propose_ports(const core::PortQuestion& question,
         return;
     }
     core::PortProposal proposal{{}, "fake_port"};
-    if (!proposals.empty()) {
+    Duration takes = answer_takes;
+    if (on_propose) {
+        std::tie(proposal, takes) = on_propose(question);
+    } else if (!proposals.empty()) {
         proposal = std::move(proposals.front());
         proposals.pop_front();
     } else {
@@ -194,7 +202,8 @@ void FakeStrategies::propose_ports(const core::PortQuestion& question,
             }
         }
     }
-    later([answer = std::move(answer), proposal = std::move(proposal)] { answer(proposal); });
+    later(takes,
+          [answer = std::move(answer), proposal = std::move(proposal)] { answer(proposal); });
 }
 
 void FakeStrategies::decide_restart(const core::RestartQuestion& question,
@@ -206,11 +215,14 @@ void FakeStrategies::decide_restart(const core::RestartQuestion& question,
         return;
     }
     auto decision = default_decision;
-    if (!decisions.empty()) {
+    Duration takes = answer_takes;
+    if (on_decide) {
+        std::tie(decision, takes) = on_decide(question);
+    } else if (!decisions.empty()) {
         decision = decisions.front();
         decisions.pop_front();
     }
-    later([answer = std::move(answer), decision] { answer(decision); });
+    later(takes, [answer = std::move(answer), decision] { answer(decision); });
 }
 
 void FakeStrategies::probe(const core::ProbeQuestion& question,
@@ -236,9 +248,14 @@ void FakeStrategies::cancel_probe() {
 void FakeStrategies::answer_probe(Verdict verdict, std::string detail, std::string instance_id) {
     auto answer = std::move(probe_answer_);
     probe_answer_ = nullptr;
-    scheduler_.post([answer = std::move(answer),
-                     reply = core::ProbeAnswer{verdict, std::move(detail),
-                                               std::move(instance_id)}] { answer(reply); });
+    scheduler_.post(
+        [this, answer = std::move(answer),
+         reply = core::ProbeAnswer{verdict, std::move(detail), std::move(instance_id)}] {
+            if (on_answered) {
+                on_answered(reply);
+            }
+            answer(reply);
+        });
 }
 
 void FakeStrategies::release_decision(core::RestartAnswer answer) {
@@ -278,9 +295,13 @@ core::Result<core::OutputCapture::Pipes> FakeOutput::open(std::uint64_t generati
 void FakeOutput::last_line(std::uint64_t generation, std::function<void(std::string)> answer) {
     journal_.add("last line " + std::to_string(generation));
     const auto found = lines.find(generation);
+    ++reading_;
     scheduler_.arm(scheduler_.now() + line_takes,
-                   [answer = std::move(answer),
-                    line = found == lines.end() ? std::string() : found->second] { answer(line); });
+                   [this, answer = std::move(answer),
+                    line = found == lines.end() ? std::string() : found->second] {
+                       --reading_;
+                       answer(line);
+                   });
 }
 
 core::WallTime FakeOs::wall() {
@@ -332,6 +353,7 @@ void FakeWorld::play(AppPlan plan) {
 
 void FakeWorld::begin(const core::SpawnRequest& request) {
     ++instance_;
+    ended_ = frozen_ = term_pending_ = kill_ordered_ = false;
     current_ = plan_;
     if (!plans.empty()) {
         current_ = std::move(plans.front());
@@ -349,30 +371,43 @@ void FakeWorld::begin(const core::SpawnRequest& request) {
                 end({current_.ends_by_signal, current_.end_code, {}, {}});
             });
         }
+        const auto instance = instance_;
         guardian.started();
+        if (instance == instance_ && kill_ordered_) {
+            killed();
+        }
     });
 }
 
 void FakeWorld::terminated() {
     if (guardian.spawning()) {
         after(current_.exec_takes, [this] { terminated(); });  // Orders are obeyed in their order.
+    } else if (frozen_) {
+        term_pending_ = true;
     } else if (guardian.alive() && current_.term_takes && !ignores_term) {
-        after(*current_.term_takes, [this] { end({false, 0, {}, {}}); });
+        after(*current_.term_takes, [this] {
+            if (frozen_) {
+                term_pending_ = true;
+            } else {
+                end({false, 0, {}, {}});
+            }
+        });
     }
 }
 
 void FakeWorld::killed() {
-    if (!current_.kill_takes) {
-        return;
+    kill_ordered_ = true;
+    if (!current_.kill_takes || guardian.spawning()) {
+        return;  // release() or the app's start goes on from there.
     }
     after(*current_.kill_takes, [this] {
-        if (guardian.spawning()) {
-            killed();
-            return;
-        }
         const auto instance = instance_;
-        end({true, SIGKILL, {}, {}});
-        if (instance == instance_ && guardian.tree()) {
+        if (!ended_) {
+            ended_ = true;
+            report_end({true, SIGKILL, {}, {}});
+        }
+        // An end that has not been reported yet is reported with the empty tree after it.
+        if (instance == instance_ && guardian.tree() && !guardian.alive()) {
             guardian.empty();
         }
     });
@@ -380,33 +415,143 @@ void FakeWorld::killed() {
 
 // The app's own end; the rest of the tree goes with it unless it has left children behind.
 void FakeWorld::end(core::Exited exited) {
+    if (!guardian.alive() || ended_) {
+        return;
+    }
+    ended_ = true;
+    if (current_.report_takes == Duration{}) {
+        report_end(std::move(exited));
+        return;
+    }
+    os.frozen.insert(guardian.pid());  // A zombie.
+    after(current_.report_takes, [this, exited] { report_end(exited); });
+}
+
+void FakeWorld::report_end(core::Exited exited) {
     if (!guardian.alive()) {
         return;
     }
     const auto instance = instance_;
+    const bool by_order = exited.signaled && exited.code == SIGKILL && kill_ordered_;
+    os.frozen.insert(guardian.pid());
     guardian.report_exit(std::move(exited));
-    if (!current_.leaves_children && instance == instance_ && guardian.tree()) {
+    if (instance != instance_ || !guardian.tree()) {
+        return;
+    }
+    if (by_order || !current_.leaves_children) {
+        guardian.empty();
+    } else if (kill_ordered_) {
+        killed();
+    }
+}
+
+void FakeWorld::freeze() {
+    if (guardian.alive() && !ended_) {
+        frozen_ = true;
+        os.frozen.insert(guardian.pid());
+    }
+}
+
+void FakeWorld::thaw() {
+    if (!frozen_) {
+        return;
+    }
+    frozen_ = false;
+    if (!ended_) {
+        os.frozen.erase(guardian.pid());
+    }
+    if (term_pending_) {
+        term_pending_ = false;
+        terminated();
+    }
+}
+
+void FakeWorld::release() {
+    if (!current_.kill_takes) {
+        current_.kill_takes = std::chrono::milliseconds(1);
+        if (kill_ordered_ && guardian.tree()) {
+            killed();
+        }
+    }
+}
+
+void FakeWorld::guardian_dies() {
+    if (!guardian.tree()) {
+        return;  // The next spawn starts another one.
+    }
+    ++instance_;  // Whatever it was about to do or say.
+    kill_ordered_ = true;
+    if (!current_.kill_takes) {
+        // A part of the tree is in a system call that does not end; release() goes on from there.
+        if (guardian.spawning()) {
+            current_.kill_takes = std::chrono::milliseconds(1);
+        } else {
+            ended_ = ended_ && !guardian.alive();
+            return;
+        }
+    }
+    const bool starting = guardian.spawning();
+    after(*current_.kill_takes, [this, starting] { sweep(starting); });
+}
+
+// What the supervisor learns when it has emptied the tree itself.
+void FakeWorld::sweep(bool starting) {
+    if (starting) {
+        guardian.spawn_failed(
+            {"the guardian was killed while the app was being started", 0, /*retryable=*/true});
+        return;
+    }
+    const auto instance = instance_;
+    ended_ = true;
+    if (guardian.alive()) {
+        os.frozen.insert(guardian.pid());
+        guardian.report_exit({true, SIGKILL, {}, "the guardian was killed"});
+    }
+    if (instance == instance_ && guardian.tree()) {
         guardian.empty();
     }
 }
 
 void FakeWorld::answer(const core::ProbeQuestion& question) {
-    const auto reply = [this](Verdict verdict, std::string detail) {
-        if (strategies.probing()) {
-            strategies.answer_probe(verdict, std::move(detail),
-                                    strategies.probe_questions.back().instance_id);
-        }
-    };
+    Health says;
+    bool in_time = false;
+    auto at = question.deadline;
+    if (health && health->takes) {
+        says = *health;
+        at = scheduler.now() + *health->takes;
+        in_time = at <= question.deadline && !frozen_ && !hangs;
+    } else if (!health && current_.healthy_after) {
+        at = std::max(scheduler.now() + std::chrono::milliseconds(1), healthy_at_);
+        in_time = healthy_at_ <= question.deadline && !frozen_ && !hangs;
+    }
+    if (!in_time && health && health->verdict == Verdict::kUnknown) {
+        says = *health;
+        at = question.deadline + std::chrono::milliseconds(100);
+    } else if (!in_time) {
+        says = {Verdict::kUnhealthy, "GET /health: no answer in time", {}, false};
+        at = question.deadline;
+    }
+    // Not after(): the strategy answers whatever becomes of the instance.
     const auto attempt = strategies.probe_questions.size();
-    const bool in_time = current_.healthy_after && healthy_at_ <= question.deadline && !hangs;
-    const auto at = in_time ? std::max(scheduler.now() + std::chrono::milliseconds(1), healthy_at_)
-                            : question.deadline;
-    after(at - scheduler.now(), [this, attempt, in_time, reply] {
-        if (attempt != strategies.probe_questions.size()) {
-            return;  // Cancelled, and another has been asked since.
+    const auto in_flight = [this, attempt] {  // Not cancelled, and no other asked since.
+        return attempt == strategies.probe_questions.size() && strategies.probing();
+    };
+    scheduler.arm(at, [this, in_flight, says] {
+        if (!in_flight()) {
+            return;
         }
-        in_time ? reply(Verdict::kHealthy, "GET /health: 200")
-                : reply(Verdict::kUnhealthy, "GET /health: no answer in time");
+        const auto& asked = strategies.probe_questions.back();
+        if ((frozen_ || !guardian.alive()) && says.verdict == Verdict::kHealthy) {
+            // Stopped or gone in the meantime: the deadline answers.
+            scheduler.arm(std::max(asked.deadline, scheduler.now()), [this, in_flight] {
+                if (in_flight()) {
+                    strategies.answer_probe(Verdict::kUnhealthy, "GET /health: no answer in time");
+                }
+            });
+            return;
+        }
+        strategies.answer_probe(says.verdict, says.detail,
+                                says.foreign ? "another" : asked.instance_id);
     });
 }
 

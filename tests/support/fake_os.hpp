@@ -59,6 +59,7 @@ struct AppPlan {
         std::chrono::milliseconds(1);  // SIGKILL -> empty tree; none: unkillable
     bool leaves_children =
         false;  // after its end the tree is empty only when it is killed; else it is empty at once
+    Duration report_takes{};  // from its end, a zombie until then, to the report of it
 };
 
 class FakeGuardian final : public core::GuardianLink {
@@ -96,6 +97,7 @@ class FakeGuardian final : public core::GuardianLink {
     std::function<void(const core::SpawnRequest&)> on_spawn;
     std::function<void()> on_terminate;
     std::function<void()> on_kill;
+    std::function<void()> on_exit;  // just before it is reported
     core::Duration close_takes = std::chrono::milliseconds(1);
     std::string left_text = "412 (python3, D)";
 
@@ -131,6 +133,9 @@ class FakePort final : public core::PortKeeper {
 
     // The app shuts the socket down and another process takes the port.
     void lose() {
+        if (held_ == 0) {
+            return;
+        }
         in_use[held_] = "port " + std::to_string(held_) + " is used by 77 (thief)";
         held_ = 0;
     }
@@ -180,6 +185,13 @@ class FakeStrategies final : public core::Strategies {
     core::Duration answer_takes{};  // of every answer but the probe's
     bool hold_decisions = false;    // kept until release_decision()
     bool hold_proposals = false;
+    // Instead of the queues: the answer, and how long it takes.
+    std::function<std::pair<core::RestartAnswer, core::Duration>(const core::RestartQuestion&)>
+        on_decide;
+    std::function<std::pair<core::PortProposal, core::Duration>(const core::PortQuestion&)>
+        on_propose;
+    // Called just before the answer is handed over.
+    std::function<void(const core::ProbeAnswer&)> on_answered;
     std::map<std::string, std::string> plugin_names{{"health", "fake_health 1.0"},
                                                     {"restart", "fake_restart 1.0"},
                                                     {"port", "fake_port 1.0"},
@@ -201,7 +213,8 @@ class FakeStrategies final : public core::Strategies {
     std::vector<core::MetricsQuestion> metrics_questions;
 
   private:
-    void later(std::function<void()> task);
+    void later(std::function<void()> task) { later(answer_takes, std::move(task)); }
+    void later(core::Duration takes, std::function<void()> task);
 
     VirtualScheduler& scheduler_;
     Journal& journal_;
@@ -222,7 +235,11 @@ class FakeOutput final : public core::OutputCapture {
     std::map<std::uint64_t, std::string> lines;  // by generation
     core::Duration line_takes = std::chrono::milliseconds(1);
 
+    // Somebody waits for a last line.
+    bool reading() const { return reading_ != 0; }
+
   private:
+    int reading_ = 0;
     VirtualScheduler& scheduler_;
     Journal& journal_;
 };
@@ -248,7 +265,7 @@ class FakeOs final : public core::Os {
     bool watching() const { return static_cast<bool>(changed_); }
     void seed(std::uint64_t seed) { entropy_state_ = seed; }
 
-    std::set<std::int32_t> frozen;  // processes that are stopped or zombies
+    std::set<std::int32_t> frozen;  // processes that are stopped, zombies or gone
     std::set<std::string> missing_files;
     core::Duration wall_jump{};  // somebody has set the clock
 
@@ -287,10 +304,37 @@ class FakeWorld {
     // Faults of the app that runs, to be set at any time.
     bool hangs = false;  // answers no probe
     bool ignores_term = false;
+    // What probes are answered from now on; otherwise as planned.
+    struct Health {
+        using Duration = core::Duration;
+        core::Verdict verdict = core::Verdict::kHealthy;
+        std::string detail = "GET /health: 200";
+        // None: not by the deadline; UNKNOWN comes a moment after it, as for a plugin that is late.
+        std::optional<Duration> takes = std::chrono::milliseconds(1);
+        bool foreign = false;  // the answer carries another instance's id
+    };
+    std::optional<Health> health;
+
+    // It is stopped, or a zombie whose end has not been reported.
+    bool app_stands_still() const { return frozen_ || ended_; }
+    // The plan of the app that runs, to be changed at any time.
+    AppPlan& app() { return current_; }
+    // The app ends now, by itself. Ignored when there is none.
+    void app_ends(core::Exited exited) { end(std::move(exited)); }
+    // SIGSTOP and SIGCONT: a stopped app answers no probe, and TERM waits.
+    void freeze();
+    void thaw();
+    // What could not be killed can be now, and a SIGKILL that was ordered has its effect.
+    void release();
+    // The guardian is killed at this instant: the supervisor inherits the tree and empties it.
+    void guardian_dies();
 
   private:
+    using Duration = core::Duration;
     void begin(const core::SpawnRequest& request);
     void end(core::Exited exited);
+    void report_end(core::Exited exited);
+    void sweep(bool starting);
     void terminated();
     void killed();
     void answer(const core::ProbeQuestion& question);
@@ -299,6 +343,10 @@ class FakeWorld {
     AppPlan plan_;
     AppPlan current_;
     std::uint64_t instance_ = 0;
+    bool ended_ = false;  // the app is dead, reported or not
+    bool frozen_ = false;
+    bool term_pending_ = false;  // while it is frozen
+    bool kill_ordered_ = false;
     core::TimePoint healthy_at_{};
 };
 

@@ -79,6 +79,19 @@ bool VirtualScheduler::run_one() {
     return true;
 }
 
+bool VirtualScheduler::step(TimePoint until) {
+    if (run_one()) {
+        return true;
+    }
+    const auto next = next_timer();
+    if (!next || *next > until) {
+        return false;
+    }
+    now_ = std::max(now_, *next);
+    tasks_at_this_time_ = 0;
+    return run_one();
+}
+
 void VirtualScheduler::run_ready() {
     tasks_at_this_time_ = 0;
     while (run_one()) {

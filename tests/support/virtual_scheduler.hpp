@@ -36,6 +36,9 @@ class VirtualScheduler final : public core::Scheduler {
     // Lets the time pass; each timer runs at its own time.
     void advance(Duration by) { advance_to(now_ + by); }
     void advance_to(TimePoint until);
+    // Runs one task and nothing else: a posted one, or the next timer at its own time. False: there
+    // is none before `until`, and nothing has changed.
+    bool step(TimePoint until);
     // Moves to the next timer and runs what is due then. False: there is none, nothing has changed.
     bool run_next();
     // Lets the time pass until nothing is posted and no timer is armed. False: there still was

@@ -8,6 +8,7 @@
 
 #include "catch.hpp"
 #include "machine_invariants.hpp"
+#include "random.hpp"
 #include "steward/core/machine.hpp"
 
 namespace steward::tests {
@@ -15,21 +16,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using namespace core;
-
-// SplitMix64: small, seeded, the same everywhere.
-class Random {
-  public:
-    explicit Random(std::uint64_t seed) : state_(seed) {}
-    std::uint64_t next() {
-        std::uint64_t z = (state_ += 0x9e3779b97f4a7c15ULL);
-        z = (z ^ (z >> 30U)) * 0xbf58476d1ce4e5b9ULL;
-        z = (z ^ (z >> 27U)) * 0x94d049bb133111ebULL;
-        return z ^ (z >> 31U);
-    }
-
-  private:
-    std::uint64_t state_;
-};
 
 // One choice of the walk; what it means depends on the state it meets.
 using Gene = std::uint64_t;

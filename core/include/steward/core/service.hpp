@@ -74,6 +74,9 @@ struct ServiceParts {
     OutputCapture& output;
     Os& os;
     std::function<void(Event)> publish;
+    // The state machine. The simulation puts one in its place that is watched, or broken on purpose.
+    std::function<Step(const MachineConfig&, MachineState, const Input&, TimePoint)> step =
+        &core::step;
 };
 
 class Service {
