@@ -280,7 +280,9 @@ PortAnswer Service::port_answer() const {
 void Service::sync_responder() {
     parts_.scheduler.disarm(responder_timer_);
     responder_timer_ = 0;
-    if (config_.machine.port_mode != PortMode::kHandOver || state_.port == 0 || port_closed_) {
+    // While an exit waits for its last line, the port may be lost and the machine not know it yet.
+    if (config_.machine.port_mode != PortMode::kHandOver || state_.port == 0 || port_closed_ ||
+        exit_pending_) {
         return;
     }
     const auto now = parts_.scheduler.now();

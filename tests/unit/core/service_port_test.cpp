@@ -196,6 +196,24 @@ TEST_CASE("a stop wins over the search for a port that was lost", "[service][por
     CHECK(bed.service->status().port == 0);
 }
 
+TEST_CASE("nobody answers on a lost port while the exit that lost it waits for its last line",
+          "[service][port]") {
+    ServiceBed bed;
+    bed.to_running();
+    bed.service->stop("flask_stop");
+    bed.advance(15s);
+    REQUIRE(bed.state() == State::kUnkillable);
+    bed.world.port.lose();
+    bed.world.guardian.exited(3);
+    bed.world.journal.clear();
+    bed.service->start("flask_start");
+    CHECK(bed.world.journal.count("answer") == 0);
+    bed.world.guardian.empty();
+    bed.advance(10ms);
+    CHECK(bed.state() == State::kStarting);
+    CHECK(bed.service->status().port == 5001);
+}
+
 // ---- who answers
 
 TEST_CASE("the supervisor stops answering before it spawns", "[service][responder]") {
