@@ -52,6 +52,8 @@ int run(const Options& options) {
             return steward::host::printed(steward::host::plugins_command(options));
         case Command::kCheck:
             return steward::host::printed(steward::host::check_command(options));
+        case Command::kDoctor:
+            return steward::host::printed(steward::host::doctor_command(options));
         case Command::kConnect:
             return steward::host::printed(steward::host::connect_command(options));
         case Command::kStatus: {

@@ -92,6 +92,7 @@ class Flags {
     }
 
     void plugin_dirs();
+    void data_dir();
     void strategies();
     void supervision();
 
@@ -110,6 +111,17 @@ std::string whole_path(const char* flag, const std::string& value) {
             flag, value, error.message())};
     }
     return path.lexically_normal().string();
+}
+
+void Flags::data_dir() {
+    Options& o = o_;  // The flags outlive this object.
+    text("--data-dir", "Folder of the prompts [~/" + std::string(defaults::kDataDirName) + "]",
+         "DIR", [&o](const std::string& value) {
+             if (value.empty()) {
+                 throw UsageError{"--data-dir: must not be empty"};
+             }
+             o.data_dir = whole_path("--data-dir", value);
+         });
 }
 
 void Flags::plugin_dirs() {
@@ -200,13 +212,7 @@ void Flags::supervision() {
              }
              o.python = value;
          });
-    text("--data-dir", "Folder of the prompts [~/" + std::string(defaults::kDataDirName) + "]",
-         "DIR", [&o](const std::string& value) {
-             if (value.empty()) {
-                 throw UsageError{"--data-dir: must not be empty"};
-             }
-             o.data_dir = whole_path("--data-dir", value);
-         });
+    data_dir();
     text("--log-level",
          "The app's log level: debug, info, warning, error, critical [" + o.log_level + "]",
          "LEVEL", [&o](const std::string& value) {
@@ -265,6 +271,11 @@ void add_commands(CLI::App& app, Options& o) {
     auto* check = app.add_subcommand("check", "Check what a start would need; exit code 0 or 2");
     check->parse_complete_callback([&o] { o.command = Command::kCheck; });
     Flags(*check, o).supervision();
+
+    auto* doctor = app.add_subcommand(
+        "doctor", "Say which guarantees hold on this machine, and why; exit code 0 or 2");
+    doctor->parse_complete_callback([&o] { o.command = Command::kDoctor; });
+    Flags(*doctor, o).data_dir();
 
     auto* plugins = app.add_subcommand(
         "plugins", "List the plugins that are found, from where, with their settings");

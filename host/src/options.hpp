@@ -15,7 +15,7 @@
 
 namespace steward::host {
 
-enum class Command { kMcp, kRun, kPlugins, kStatus, kLogs, kCheck, kConnect };
+enum class Command { kMcp, kRun, kPlugins, kStatus, kLogs, kCheck, kDoctor, kConnect };
 
 using Settings =
     std::map<std::string, std::map<std::string, std::string>>;  // plugin id -> key -> value

@@ -14,6 +14,8 @@ int run_command(const Options& options);
 int plugins_command(const Options& options);
 // `steward check`: what a start would need; 0 or 2.
 int check_command(const Options& options);
+// `steward doctor`: which guarantees hold on this machine, and why; 0 or 2.
+int doctor_command(const Options& options);
 // `steward connect`: the configuration for AI tools.
 int connect_command(const Options& options);
 
