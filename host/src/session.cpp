@@ -33,7 +33,7 @@ namespace {
 // How long the last answers and lines may take once the tree is empty: so long at least, and until
 // so long after the end began.
 constexpr core::Duration kFlushTime = std::chrono::milliseconds(60);
-constexpr core::Duration kFlushTimeOfAll = std::chrono::milliseconds(900);
+constexpr core::Duration kFlushTimeOfAll = std::chrono::milliseconds(700);
 // Of it, what is for the log.
 constexpr core::Duration kLogTime = std::chrono::milliseconds(50);
 // Of it, how long stdout may hold them up.

@@ -19,6 +19,7 @@
 #include <iterator>
 #include <random>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -26,6 +27,7 @@
 #include <fmt/core.h>
 
 #include "commands.hpp"
+#include "session.hpp"
 #include "state_folder.hpp"
 #include "steward/core/spawn.hpp"
 #include "steward/prompts/store.hpp"
@@ -43,6 +45,12 @@ constexpr std::chrono::seconds kPatience{10};
 constexpr std::chrono::seconds kGoneWithin{1};
 // What a server needs at the least: its threads' descriptors, an app's pipes, some clients.
 constexpr rlim_t kFewDescriptors = 256;
+
+// What a client says first; the app starts then.
+constexpr std::string_view kInitialize =
+    R"({"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"any",)"
+    R"("capabilities":{},"clientInfo":{"name":"doctor","version":"1"}}})"
+    "\n";
 
 std::string reason(int error) {
     return std::system_category().message(error);
@@ -134,10 +142,16 @@ core::Result<std::string> end_supervisor(const Paths& paths, int signal) {
     }
     const std::string mark =
         fmt::format("STEWARD_DOCTOR={:08x}{:08x}", std::random_device()(), std::random_device()());
+    std::array<int, 2> pipe{};
+    if (pipe2(pipe.data(), O_CLOEXEC) != 0) {
+        return core::Error{"no pipe can be made: " + reason(errno)};
+    }
+    core::UniqueFd input(pipe[0]);
+    const core::UniqueFd client(pipe[1]);  // its end, also by the death of this command, ends it
     core::ProcessSpec spec;
     spec.file = paths.program;
     spec.argv = {paths.program,
-                 "run",
+                 "mcp",
                  "--health",
                  "none",
                  "--restart",
@@ -156,14 +170,17 @@ core::Result<std::string> end_supervisor(const Paths& paths, int signal) {
     spec.environment = {std::string("PATH=") + (path != nullptr ? path : "/usr/bin:/bin"),
                         "HOME=" + folder.path(), "XDG_STATE_HOME=" + folder.path(),
                         "XDG_CACHE_HOME=" + folder.path()};
-    spec.descriptors = {{-1, 0}, {-1, 1}, {-1, 2}};
+    spec.descriptors = {{input.get(), 0}, {-1, 1}, {-1, 2}};
     spec.new_session = true;
     const auto supervisor = core::spawn(spec);
     if (!supervisor) {
         return supervisor.error();
     }
+    input.reset();
+    const bool asked = write(client.get(), kInitialize.data(), kInitialize.size()) ==
+                       static_cast<ssize_t>(kInitialize.size());
     // The shell, its `sleep`, and the daemon.
-    const bool up = wait_for([&] { return marked(mark).size() >= 3; }, kPatience);
+    const bool up = asked && wait_for([&] { return marked(mark).size() >= 3; }, kPatience);
     const auto begin = Clock::now();
     kill(supervisor->pid, signal);
     const bool gone =
@@ -177,8 +194,8 @@ core::Result<std::string> end_supervisor(const Paths& paths, int signal) {
     core::reap(*supervisor);
     if (!up) {
         return core::Error{
-            "a supervisor with an app could not be started; `steward run -- sleep "
-            "60` says why"};
+            "a supervisor with an app could not be started; `steward run --health "
+            "none -- sleep 60` says why"};
     }
     if (!gone || took > kGoneWithin) {
         const auto left = marked(mark);
@@ -309,11 +326,18 @@ core::Result<std::string> keeps_log() {
 
 int doctor_command(const Options& options) {
     const auto paths = find_paths();
+    // What is tried is cleaned up before a signal ends this command, and a pipe that nobody reads is
+    // an error, not the end.
+    sigset_t before;
+    const sigset_t ending = Session::ending_signals();
+    pthread_sigmask(SIG_BLOCK, &ending, &before);
+    signal(SIGPIPE, SIG_IGN);
     Report report;
     report.say("a supervisor that is killed (SIGKILL) leaves nothing",
                end_supervisor(paths, SIGKILL));
     report.say("a supervisor that is told to end (SIGTERM) leaves nothing",
                end_supervisor(paths, SIGTERM));
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
     report.say("the port never closes while an app restarts", hand_over());
     report.say("a stranger on the port is named", names_strangers());
     report.say("health is judged by the process, too", sees_processes());

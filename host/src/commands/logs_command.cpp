@@ -89,25 +89,9 @@ int print_batches(StatusClient& client, const LogsOptions& options, Interruption
 
 int logs_command(const LogsOptions& options) {
     Interruption interruption;
-    const std::string base = options.base.empty() ? StateFolder::base_folder() : options.base;
-    const Choice choice = choose_server(base, options.server);
-    if (!choice.text.empty()) {
-        say(options.err_fd, choice.text);
-    }
-    if (!choice.server) {
-        return kExitNoServer;
-    }
-    auto client = StatusClient::connect(*choice.server);
-    if (!client) {
-        say(options.err_fd, client.error().text);
-        return 1;
-    }
     const StatusRequest request{options.events ? "events" : "logs", options.follow, options.lines};
-    if (const auto sent = client->send(request); !sent) {
-        say(options.err_fd, sent.error().text);
-        return 1;
-    }
-    return print_batches(*client, options, interruption);
+    auto asked = ask_server(options.base, options.server, request, options.err_fd);
+    return asked.client ? print_batches(*asked.client, options, interruption) : asked.code;
 }
 
 }  // namespace steward::host

@@ -75,6 +75,7 @@ class McpServer {
     void client_is_there(const std::string& reason);
     void somebody_watches(std::string_view what);
     void heard_something();
+    void answer(std::function<void()> task);
     void try_to_end();
     bool is_read(Clock::time_point now);
 
@@ -105,13 +106,7 @@ McpServer::McpServer(Session& session, const Options& options, core::UniqueFd ou
           server_info(options), server_options(),
           [this](std::string line, mcp::LineKind kind) { writer_.enqueue(line, kind); },
           make_validator(), hooks()),
-      bridge_{session_,
-              [this](std::function<void()> task) {
-                  transport_.post([this, task = std::move(task)] {
-                      task();
-                      try_to_end();
-                  });
-              }},
+      bridge_{session_, [this](std::function<void()> task) { answer(std::move(task)); }},
       updates_(session_, transport_, server_) {
     if (needs_data_dir(options)) {
         prompts_ = std::make_unique<PromptWorker>(prompt_options(options));
@@ -209,12 +204,7 @@ mcp::Hooks McpServer::hooks() {
 PromptWorker::Options McpServer::prompt_options(const Options& options) {
     PromptWorker::Options prompts;
     prompts.data_dir = options.data_dir;
-    prompts.to_owner = [this](std::function<void()> task) {
-        transport_.post([this, task = std::move(task)] {
-            task();
-            try_to_end();
-        });
-    };
+    prompts.to_owner = [this](std::function<void()> task) { answer(std::move(task)); };
     prompts.on_trouble = [this](const std::string& text) {
         session_.log(core::Severity::kWarning, "prompts", text);
     };
@@ -235,6 +225,14 @@ void McpServer::heard_something() {
     if (flush_due_.exchange(false)) {
         server_.flush_updates();
     }
+}
+
+// Any thread: runs a task, which may be the last that the end waits for.
+void McpServer::answer(std::function<void()> task) {
+    transport_.post([this, task = std::move(task)] {
+        task();
+        try_to_end();
+    });
 }
 
 // A client that hangs up behind its requests gets the answers, if that does not take long.

@@ -13,6 +13,7 @@
 #include <Poco/Dynamic/Var.h>
 #include <Poco/JSON/Object.h>
 
+#include "status_commands.hpp"
 #include "status_socket.hpp"
 #include "steward/mcp/json.hpp"
 
@@ -263,6 +264,27 @@ void say(int fd, std::string_view text) {
     std::string line(text);
     line += '\n';
     write_all(fd, line, -1);
+}
+
+Asked ask_server(const std::string& base, const std::string& selector, const StatusRequest& request,
+                 int err_fd) {
+    const Choice choice = choose_server(base.empty() ? StateFolder::base_folder() : base, selector);
+    if (!choice.text.empty()) {
+        say(err_fd, choice.text);
+    }
+    if (!choice.server) {
+        return {std::nullopt, kExitNoServer};
+    }
+    auto client = StatusClient::connect(*choice.server);
+    if (!client) {
+        say(err_fd, client.error().text);
+        return {std::nullopt, 1};
+    }
+    if (const auto sent = client->send(request); !sent) {
+        say(err_fd, sent.error().text);
+        return {std::nullopt, 1};
+    }
+    return {std::move(*client), 0};
 }
 
 }  // namespace steward::host

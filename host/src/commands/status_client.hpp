@@ -74,6 +74,15 @@ struct Choice {
 // its folder's path or its folder's name.
 Choice choose_server(const std::string& base, const std::string& selector);
 
+// Finds the server, connects and sends the request; notes and failures are said on `err_fd`. Without
+// a client `code` is the exit code.
+struct Asked {
+    std::optional<StatusClient> client;
+    int code = 0;
+};
+Asked ask_server(const std::string& base, const std::string& selector, const StatusRequest& request,
+                 int err_fd);
+
 // SIGINT, SIGTERM and SIGHUP as a readable descriptor instead of an end, and no SIGPIPE; as before
 // when it is destroyed. Holds for the calling thread (SIGPIPE: the process), which destroys it too.
 class Interruption {

@@ -203,24 +203,9 @@ std::string status_table(std::string_view status_json) {
 
 int status_command(const StatusOptions& options) {
     Interruption interruption;
-    const std::string base = options.base.empty() ? StateFolder::base_folder() : options.base;
-    const Choice choice = choose_server(base, options.server);
-    if (!choice.text.empty()) {
-        say(options.err_fd, choice.text);
-    }
-    if (!choice.server) {
-        return kExitNoServer;
-    }
-    auto client = StatusClient::connect(*choice.server);
-    if (!client) {
-        say(options.err_fd, client.error().text);
-        return 1;
-    }
-    if (const auto sent = client->send({"status", options.watch, 0}); !sent) {
-        say(options.err_fd, sent.error().text);
-        return 1;
-    }
-    return print_replies(*client, options, interruption);
+    auto asked =
+        ask_server(options.base, options.server, {"status", options.watch, 0}, options.err_fd);
+    return asked.client ? print_replies(*asked.client, options, interruption) : asked.code;
 }
 
 }  // namespace steward::host

@@ -73,13 +73,12 @@ PromptWorker::Job PromptWorker::counted(Job job) {
 }
 
 void PromptWorker::watch() {
-    if (std::exchange(watching_, true)) {
+    if (looks_.exchange(true)) {
         return;
     }
     {
         const std::lock_guard lock(mutex_);
         look_wanted_ = true;
-        looks_ = true;
     }
     if (!thread_.joinable()) {
         if (const auto trouble = start(); !trouble.empty()) {

@@ -83,7 +83,6 @@ class PromptWorker {
     bool look_wanted_ = false;        // guarded by mutex_
     std::atomic<bool> looks_{false};  // from time to time: somebody watches
     std::size_t unanswered_ = 0;      // the owner's
-    bool watching_ = false;           // the owner's: watch() was asked for
 };
 
 }  // namespace steward::host

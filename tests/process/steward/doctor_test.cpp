@@ -61,6 +61,19 @@ TEST_CASE("doctor ends a supervisor in both ways, and nothing is left", "[doctor
     CHECK_FALSE(std::filesystem::exists(sandbox.data_dir()));
 }
 
+TEST_CASE("a doctor that is killed takes along what it has started", "[doctor]") {
+    const Sandbox sandbox;
+    const auto output =
+        run_program(sandbox, {"/bin/sh", "-c",
+                              "TMPDIR='" + sandbox.path() + "' '" + steward_program() +
+                                  "' doctor --data-dir '" + sandbox.data_dir() + "' & doctor=$!; " +
+                                  "until grep -qs STEWARD_DOCTOR= $(grep -ls '" + sandbox.path() +
+                                  "/steward-doctor' /proc/[0-9]*/environ) /dev/null; do :; done; "
+                                  "kill -9 $doctor"});
+    CHECK(output.code == 0);
+    CHECK(wait_until([&] { return sandbox.processes().empty(); }, Milliseconds(1000)));
+}
+
 TEST_CASE("doctor names what does not hold, why, and what to do", "[doctor]") {
     const Sandbox sandbox;
     sandbox.write("file", "");

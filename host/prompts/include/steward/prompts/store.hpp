@@ -54,7 +54,7 @@ struct Listing {
     std::shared_ptr<const std::vector<Broken>> broken;  // all there are, by name; never null
 };
 
-// Both in byte order, each once.
+// What has changed; ids and slugs in byte order, each once.
 struct Change {
     std::vector<std::string> ids;    // of prompts that were added, changed or removed
     std::vector<std::string> slugs;  // their slugs, before and after
