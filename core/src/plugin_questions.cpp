@@ -124,26 +124,30 @@ void PluginQuestions::check(std::uint64_t id) {
 void PluginQuestions::check_quarantine(const std::shared_ptr<Library>& library,
                                        const PluginThread::Running& running) {
     // The libraries may be gone by now, if these strategies are.
-    if (library->thread && !library->quarantined &&
-        library->thread->running().number == running.number) {
-        quarantine(*library, running.call.name);
+    if (library->thread && (library->quarantined ||
+                            library->thread->running().number == running.number)) {
+        quarantine(library, running.call.name);
     }
 }
 
-void PluginQuestions::quarantine(Library& library, const std::string& call) {
-    library.quarantined = true;
-    library.thread->quarantine();
-    report(EventName::kPluginQuarantined, library.id, call,
-           library.id + ": " + call +
+// Whichever of the library's services looks first ends it; each of them tells of it, once.
+void PluginQuestions::quarantine(const std::shared_ptr<Library>& library, const std::string& call) {
+    if (!quarantined_.insert(library).second) {
+        return;
+    }
+    library->quarantined = true;
+    library->thread->quarantine();
+    report(EventName::kPluginQuarantined, library->id, call,
+           library->id + ": " + call +
                " has not come back; it is not called any more, the built-in fallback answers");
     std::vector<std::uint64_t> stuck;
     for (const auto& [id, question] : pending_) {
-        if (question.library.get() == &library) {
+        if (question.library == library) {
             stuck.push_back(id);
         }
     }
     for (const auto id : stuck) {
-        give_up(id, library.id + " is quarantined");
+        give_up(id, library->id + " is quarantined");
     }
 }
 

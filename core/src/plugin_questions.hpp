@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "plugin_libraries.hpp"
@@ -74,7 +75,7 @@ class PluginQuestions : public std::enable_shared_from_this<PluginQuestions> {
                                TimePoint now);
     void check_quarantine(const std::shared_ptr<Library>& library,
                           const PluginThread::Running& running);
-    void quarantine(Library& library, const std::string& call);
+    void quarantine(const std::shared_ptr<Library>& library, const std::string& call);
     bool answered(std::uint64_t id, const std::function<void()>& deliver);
     void give_up(std::uint64_t id, const std::string& why);
 
@@ -83,6 +84,7 @@ class PluginQuestions : public std::enable_shared_from_this<PluginQuestions> {
     StrategyReport report_;
     std::uint64_t next_id_ = 1;
     std::map<std::uint64_t, Pending> pending_;
+    std::set<std::shared_ptr<Library>> quarantined_;  // what has been told of
 };
 
 template <class Answer>

@@ -250,8 +250,12 @@ TEST_CASE("one service's hang is the other's fallback, not its hang", "[strategi
     const auto answer = Bed::wait(std::move(behind));
     CHECK(answer.took < 350ms);
     CHECK_THAT(answer.value.why, Catch::Contains("the built-in fallback"));
+    // Whichever looks first, both hear of it.
     REQUIRE(hangs.wait_for(EventName::kPluginQuarantined, 1, 5000ms));
+    REQUIRE(good.wait_for(EventName::kPluginQuarantined, 1, 1000ms));
     const auto later = good.decide();
+    CHECK(hangs.count(EventName::kPluginQuarantined) == 1);
+    CHECK(good.count(EventName::kPluginQuarantined) == 1);
     CHECK(later.took < kAtOnce);
     CHECK_THAT(later.value.why, Catch::Contains("is quarantined"));
     // Another library is not concerned.
