@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "guardian/protocol.h"
+#include "process_evidence.hpp"
 #include "steward/sdk/proc_tree.hpp"
 
 namespace steward::core {
@@ -30,6 +31,8 @@ constexpr Duration kFirstAnswerTime = std::chrono::seconds(2);
 constexpr Duration kFirstSweepWait = std::chrono::milliseconds(2);
 constexpr Duration kLastSweepWait = std::chrono::milliseconds(100);
 constexpr Duration kCloseTime = std::chrono::milliseconds(60);
+// A look at an idle guardian costs a healthy app if it goes wrong, so it is patient.
+constexpr Duration kPingTime = std::chrono::seconds(2);
 constexpr std::size_t kMaxDescribed = 8;
 
 // What apps that know socket activation look for. Returns the index of LISTEN_PID, into which the
@@ -100,20 +103,6 @@ std::string rejection(std::uint32_t reason) {
     }
 }
 
-// "412 (python3, state D)".
-std::string describe(pid_t pid) {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-    std::string stat;
-    std::getline(file, stat, '\0');
-    const auto open = stat.find('(');
-    const auto close = stat.rfind(')');
-    if (open == std::string::npos || close == std::string::npos || close + 2 >= stat.size()) {
-        return std::to_string(pid);
-    }
-    return std::to_string(pid) + " (" + stat.substr(open + 1, close - open - 1) + ", state " +
-           stat[close + 2] + ")";
-}
-
 }  // namespace
 
 struct GuardianClient::Impl : std::enable_shared_from_this<GuardianClient::Impl> {
@@ -135,9 +124,15 @@ struct GuardianClient::Impl : std::enable_shared_from_this<GuardianClient::Impl>
     void answered(std::uint64_t seq);
     void check_answers();
     bool receive();
-    void on_report(const steward_guardian_report& report);
+    void on_report(const steward_guardian_report& report, UniqueFd received);
     void on_foreign_report();
     void fail_spawn(std::string cause, int sys_errno, bool retryable);
+
+    // ---- the guardian's silence
+    void watch_app(UniqueFd pidfd);
+    void forget_app();
+    void ping(Duration answer_time);
+    void on_silence();
 
     Scheduler& scheduler;
     std::string file;
@@ -149,10 +144,14 @@ struct GuardianClient::Impl : std::enable_shared_from_this<GuardianClient::Impl>
     std::uint64_t spawn_seq = 0;  // of the current generation's order
     std::map<std::uint64_t, TimePoint> unanswered;
     TimerId answer_timer = 0;
+    std::uint64_t ping_seq = 0;  // the last one's, while `unanswered` has it
+    bool continued = false;  // it was stopped and has been sent SIGCONT; its answer is waited for
 
     // The current generation.
-    bool tree = false;  // a spawn was ordered, and neither empty nor spawn_failed has been told
-    pid_t app = 0;      // started and not yet told as exited
+    bool tree = false;   // a spawn was ordered, and neither empty nor spawn_failed has been told
+    pid_t app = 0;       // started and not yet told as exited
+    UniqueFd app_pidfd;  // of `app`: says that it is gone, not how
+    TimerId owed_timer = 0;     // it is gone, the guardian has not said so
     bool told_started = false;  // told, so what follows is exited and empty, never spawn_failed
     std::optional<SpawnFailed> exec_failed;
     std::string command;    // for error texts
@@ -262,7 +261,7 @@ void GuardianClient::Impl::sweep() {
             continue;
         }
         if (pid == app) {
-            app = 0;
+            forget_app();
             auto exited = exited_from(status);
             exited.note = lost_why;
             if (events.exited) {
@@ -289,7 +288,7 @@ void GuardianClient::Impl::after_sweep() {
     const std::string why = std::exchange(lost_why, {});
     if (app != 0) {
         // Reaped by the guardian just before it died, without a word.
-        app = 0;
+        forget_app();
         if (events.exited) {
             events.exited(Exited{true, SIGKILL, {}, why + ", the app's own status is lost"});
         }
@@ -347,6 +346,10 @@ void GuardianClient::Impl::order(std::uint16_t type) {
 
 void GuardianClient::Impl::expect_answer(std::uint64_t seq, Duration time) {
     TimePoint deadline = scheduler.now() + time;
+    if (unanswered.erase(ping_seq) != 0) {
+        scheduler.disarm(
+            std::exchange(answer_timer, 0));  // This one's answer says as much, sooner.
+    }
     for (const auto& [other, at] : unanswered) {
         deadline = std::max(deadline, at);  // Orders are answered in their order.
     }
@@ -363,6 +366,7 @@ void GuardianClient::Impl::expect_answer(std::uint64_t seq, Duration time) {
 // The next order is waited for by its own deadline, not by what is left of a longer one.
 void GuardianClient::Impl::answered(std::uint64_t seq) {
     unanswered.erase(seq);
+    continued = false;
     if (unanswered.empty()) {
         scheduler.disarm(answer_timer);
         answer_timer = 0;
@@ -380,15 +384,72 @@ void GuardianClient::Impl::check_answers() {
         return;
     }
     if (unanswered.begin()->second <= scheduler.now()) {
-        lost_why = "the guardian did not answer in time and was killed";
-        syscall(SYS_pidfd_send_signal, guardian.pidfd.get(), SIGKILL, nullptr, 0);
-        return;  // Its end is reported by its pidfd.
+        on_silence();
+        return;
     }
     answer_timer = scheduler.arm(unanswered.begin()->second, [self = weak_from_this()] {
         if (const auto impl = self.lock()) {
             impl->check_answers();
         }
     });
+}
+
+// An order is what somebody waits for; but if all that is unanswered is a ping, the app runs, and is
+// worth another try.
+void GuardianClient::Impl::on_silence() {
+    const bool only_ping = unanswered.count(ping_seq) != 0;
+    if (only_ping && owed_timer == 0 && !std::exchange(continued, true)) {
+        syscall(SYS_pidfd_send_signal, guardian.pidfd.get(), SIGCONT, nullptr, 0);
+        expect_answer(ping_seq, kAnswerTime);
+        return;
+    }
+    lost_why = "the guardian did not answer in time and was killed";
+    // Its end is reported by its pidfd.
+    syscall(SYS_pidfd_send_signal, guardian.pidfd.get(), SIGKILL, nullptr, 0);
+}
+
+void GuardianClient::Impl::ping(Duration answer_time) {
+    const bool pinged = unanswered.count(ping_seq) != 0;
+    if (guardian.pid == 0 || gone || (!unanswered.empty() && !pinged)) {
+        return;  // It is being listened for already.
+    }
+    steward_guardian_order message;
+    steward_guardian_order_init(&message, kStewardGuardianPing, next_seq++);
+    ping_seq = message.seq;
+    (void)send(message, nullptr, 0);
+    expect_answer(message.seq, answer_time);
+}
+
+// The guardian says how the app ended; that it has ended is seen here too, so that a guardian which
+// works no more is noticed.
+void GuardianClient::Impl::watch_app(UniqueFd pidfd) {
+    if (!pidfd) {
+        return;
+    }
+    app_pidfd = std::move(pidfd);
+    scheduler.watch(app_pidfd.get(), Interest::kRead, [self = weak_from_this()](bool, bool) {
+        const auto impl = self.lock();
+        if (!impl) {
+            return;
+        }
+        impl->scheduler.unwatch(impl->app_pidfd.get());
+        impl->owed_timer = impl->scheduler.arm(impl->scheduler.now() + kAnswerTime,
+                                               [self = impl->weak_from_this()] {
+                                                   if (const auto i = self.lock()) {
+                                                       // A guardian that answers cannot say it yet: a debugger has to let the app go.
+                                                       i->ping(kAnswerTime);
+                                                   }
+                                               });
+    });
+}
+
+void GuardianClient::Impl::forget_app() {
+    app = 0;
+    scheduler.disarm(std::exchange(owed_timer, 0));
+    if (app_pidfd) {
+        scheduler.unwatch(app_pidfd.get());
+        app_pidfd.reset();
+    }
 }
 
 // ---- reports
@@ -419,7 +480,7 @@ bool GuardianClient::Impl::receive() {
         }
         return false;
     }
-    UniqueFd received;  // STARTED brings a pidfd of the app; the guardian's word is enough
+    UniqueFd received;  // STARTED brings a pidfd of the app
     for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
         if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
             int fd = -1;
@@ -428,14 +489,14 @@ bool GuardianClient::Impl::receive() {
         }
     }
     if (steward_guardian_report_valid(&report, static_cast<std::size_t>(n)) != 0) {
-        on_report(report);
+        on_report(report, std::move(received));
     } else if (report.size != sizeof report || report.version != STEWARD_GUARDIAN_VERSION) {
         on_foreign_report();
     }
     return true;
 }
 
-void GuardianClient::Impl::on_report(const steward_guardian_report& report) {
+void GuardianClient::Impl::on_report(const steward_guardian_report& report, UniqueFd received) {
     switch (report.type) {
         case kStewardGuardianAck:
         case kStewardGuardianPong:
@@ -451,6 +512,7 @@ void GuardianClient::Impl::on_report(const steward_guardian_report& report) {
         case kStewardGuardianStarted:
             app = report.pid;
             told_started = true;
+            watch_app(std::move(received));
             if (events.started) {
                 events.started(report.pid);
             }
@@ -466,7 +528,7 @@ void GuardianClient::Impl::on_report(const steward_guardian_report& report) {
             break;
         }
         case kStewardGuardianExited:
-            app = 0;
+            forget_app();
             if (events.exited) {
                 events.exited(exited_from(report.status));
             }
@@ -499,7 +561,7 @@ void GuardianClient::Impl::on_foreign_report() {
 
 void GuardianClient::Impl::fail_spawn(std::string cause, int sys_errno, bool retryable) {
     tree = false;
-    app = 0;
+    forget_app();
     scheduler.post(
         [self = weak_from_this(), failed = SpawnFailed{std::move(cause), sys_errno, retryable}] {
             if (const auto impl = self.lock(); impl && impl->events.spawn_failed) {
@@ -514,6 +576,7 @@ GuardianClient::GuardianClient(Scheduler& scheduler, std::string file)
     : impl_(std::make_shared<Impl>(scheduler, std::move(file))) {}
 
 GuardianClient::~GuardianClient() {
+    impl_->forget_app();
     impl_->scheduler.disarm(impl_->sweep_timer);
     impl_->scheduler.disarm(impl_->close_timer);
     impl_->drop_guardian();
@@ -528,7 +591,7 @@ void GuardianClient::spawn(SpawnRequest request) {
     impl.command = request.argv.front();
     impl.directory = request.directory;
     impl.tree = true;
-    impl.app = 0;
+    impl.forget_app();
     impl.told_started = false;
     impl.exec_failed.reset();
     Duration answer_time = kAnswerTime;
@@ -581,6 +644,10 @@ void GuardianClient::kill() {
     impl_->order(kStewardGuardianKill);
 }
 
+void GuardianClient::check() {
+    impl_->ping(kPingTime);
+}
+
 std::int32_t GuardianClient::guardian_pid() const {
     return impl_->guardian.pid;
 }
@@ -598,7 +665,7 @@ std::string GuardianClient::describe_tree() const {
     }
     std::string text;
     for (std::size_t i = 0; i < pids.size() && i < kMaxDescribed; ++i) {
-        text += (i == 0 ? "" : ", ") + describe(pids[i]);
+        text += (i == 0 ? "" : ", ") + describe_process(pids[i]);
     }
     return pids.size() > kMaxDescribed ? text + " and more" : text;
 }

@@ -474,6 +474,7 @@ void Service::perform_probe(const StartProbe& action) {
     question.port = state_.port;
     question.attempt = action.attempt;
     question.instance_id = instance_id_;
+    parts_.guardian.check();
     const Duration slept = parts_.os.slept();
     parts_.strategies.probe(question,
                             [this, action, slept, alive = alive_](const ProbeAnswer& answer) {
@@ -566,6 +567,9 @@ void Service::sync_metrics() {
 void Service::take_sample() {
     metrics_timer_ = parts_.scheduler.arm(parts_.scheduler.now() + config_.metrics_interval,
                                           [this] { take_sample(); });
+    if (!config_.machine.probes()) {
+        parts_.guardian.check();
+    }
     MetricsQuestion question{state_.pid, parts_.guardian.guardian_pid(), config_.address,
                              state_.port};
     parts_.strategies.sample(question, [this, generation = state_.generation,
@@ -663,6 +667,11 @@ ServiceStatus Service::status() const {
     out.state = state_.state;
     out.since = since_.wall;
     out.cause = state_.cause;
+    if (state_.state == State::kUnkillable) {
+        if (const auto tree = parts_.guardian.describe_tree(); !tree.empty()) {
+            out.cause += ": " + tree;
+        }
+    }
     out.healthy = state_.healthy && state_.pid != 0 && parts_.os.runs(state_.pid);
     out.port = state_.port;
     if (state_.port != 0) {

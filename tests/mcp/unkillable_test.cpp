@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "scenes.hpp"
+#include "tracer.hpp"
 
 using namespace steward::tests;
 namespace fs = std::filesystem;
@@ -63,4 +64,31 @@ TEST_CASE("a tree that cannot be ended does not hold up the end, and the log nam
     if (read) {
         CHECK_THAT(steward.error_output(), Catch::Contains("left behind") && Catch::Contains(name));
     }
+}
+
+TEST_CASE(
+    "an app that a debugger holds is unkillable with the evidence, and no second one is started",
+    "[mcp][unkillable]") {
+    auto start = with_app({"--ignore-term"});
+    start.args = {"--shutdown-timeout", "100ms"};
+    Running steward(start);
+    const auto app = static_cast<pid_t>(number_at(steward.first(), "pid"));
+    {
+        const Tracer tracer(app);
+        const auto stopped = steward->tool("flask_stop");
+        CHECK(text_at(stopped, "structuredContent.state") == "unkillable");
+        CHECK_THAT(text_at(stopped, "structuredContent.cause"),
+                   Catch::Contains(std::to_string(app) + " (") && Catch::Contains("state Z") &&
+                       Catch::Contains(", traced by ") && Catch::Contains("(mcp_end_test)"));
+        const auto event = steward.sandbox().wait_event("service.unkillable", Milliseconds(0));
+        CHECK_THAT(text_at(event, "left"), Catch::Contains(", traced by "));
+        // Asked for now, it waits for the first one's end.
+        const auto asked = steward->tool("flask_start");
+        CHECK(text_at(asked, "structuredContent.state") == "unkillable");
+        CHECK(number_at(asked, "structuredContent.generation") == 1);
+    }
+    const auto again = steward->wait_state("running");
+    CHECK(number_at(again, "generation") == 2);
+    CHECK(number_at(again, "pid") != app);
+    CHECK(process_name(app).empty());
 }

@@ -71,6 +71,7 @@ class FakeGuardian final : public core::GuardianLink {
     void spawn(core::SpawnRequest request) override;
     void terminate() override;
     void kill() override;
+    void check() override {}
     std::int32_t guardian_pid() const override { return spawns_.empty() ? 0 : kGuardianPid; }
     std::string describe_tree() const override { return tree_ ? left_text : std::string(); }
     void close(std::function<void()> gone) override;

@@ -137,6 +137,9 @@ class ClientBed {
     void kill() {
         loop.run([this] { client->kill(); });
     }
+    void check() {
+        loop.run([this] { client->check(); });
+    }
     std::int32_t guardian() {
         return loop.run([this] { return client->guardian_pid(); });
     }

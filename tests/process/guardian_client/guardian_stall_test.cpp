@@ -1,7 +1,9 @@
 // A guardian that does not answer is killed and replaced.
 #include "client_bed.hpp"
+#include "tracer.hpp"
 
 using namespace steward::test;
+using steward::tests::Tracer;
 
 namespace {
 
@@ -94,4 +96,92 @@ TEST_CASE("a stopped guardian does not stay behind when the client is closed") {
     CHECK(took >= 60ms);
     CHECK(took < 100ms);
     CHECK(wait_until([&] { return process_state(guardian) == '-'; }, 2s));
+}
+
+TEST_CASE("a guardian that is stopped when the app ends is noticed, and its tree is emptied") {
+    ClientBed bed;
+    const auto app = bed.start({"--grandchild"});
+    const auto guardian = bed.guardian();
+    stop(guardian);
+    const auto begin = std::chrono::steady_clock::now();
+    REQUIRE(::kill(app, SIGKILL) == 0);
+    REQUIRE(bed.wait_for("empty"));
+    // 200 ms for the guardian to say so by itself, 200 ms to answer.
+    CHECK(since(begin) >= 400ms);
+    CHECK(since(begin) < 600ms);
+    CHECK(bed.story() == kLife);
+    CHECK(bed.last("exited").exited.signaled);
+    CHECK(bed.last("exited").exited.code == SIGKILL);
+    CHECK(bed.last("exited").exited.note == "the guardian did not answer in time and was killed");
+    CHECK(bed.nothing_left());
+    CHECK(process_state(guardian) == '-');
+}
+
+TEST_CASE("an idle guardian that has been stopped is continued, and the app notices nothing") {
+    ClientBed bed;
+    const auto app = bed.start();
+    const auto guardian = bed.guardian();
+    stop(guardian);
+    const auto begin = std::chrono::steady_clock::now();
+    bed.check();
+    REQUIRE(wait_until([&] { return process_state(guardian) != 'T'; }, 5s));
+    CHECK(since(begin) >= 2000ms);
+    CHECK(since(begin) < 2200ms);
+    // It works again: the stop is its own.
+    CHECK(process_state(app) != '-');
+    bed.terminate();
+    REQUIRE(bed.wait_for("empty"));
+    CHECK(bed.last("exited").exited.code == SIGTERM);
+    CHECK(bed.last("exited").exited.note.empty());
+    CHECK(bed.guardian() == guardian);
+}
+
+TEST_CASE("an order does not wait for a ping's patience") {
+    ClientBed bed;
+    bed.start({"--ignore-term"});
+    stop(bed.guardian());
+    bed.check();
+    const auto begin = std::chrono::steady_clock::now();
+    bed.terminate();
+    REQUIRE(bed.wait_for("empty"));
+    CHECK(since(begin) >= 200ms);
+    CHECK(since(begin) < 300ms);
+    CHECK(bed.nothing_left());
+}
+
+TEST_CASE("a guardian that cannot be continued is replaced, and the app ends with it") {
+    ClientBed bed;
+    bed.start();
+    const auto guardian = bed.guardian();
+    const Tracer tracer(guardian, Tracer::Hold::kStopped);
+    const auto begin = std::chrono::steady_clock::now();
+    bed.check();
+    REQUIRE(bed.wait_for("empty"));
+    CHECK(since(begin) >= 2200ms);
+    CHECK(since(begin) < 2500ms);
+    CHECK(bed.last("exited").exited.note == "the guardian did not answer in time and was killed");
+    CHECK(bed.nothing_left());
+}
+
+TEST_CASE("an app that a debugger holds after its end is not there and not gone, and says so") {
+    ClientBed bed;
+    const auto app = bed.start();
+    const auto guardian = bed.guardian();
+    {
+        const Tracer tracer(app);
+        bed.kill();
+        REQUIRE(wait_until([&] { return process_state(app) == 'Z'; }, 5s));
+        // The guardian works and cannot reap it; nobody takes that for a wedged guardian.
+        CHECK_FALSE(bed.wait_for("exited", 0, 600ms));
+        const std::string left = bed.loop.run([&] { return bed.client->describe_tree(); });
+        CHECK_THAT(left, Catch::StartsWith(std::to_string(app) + " ("));
+        CHECK_THAT(left, Catch::Contains("state Z"));
+        CHECK_THAT(left, Catch::Contains(", traced by ") && Catch::Contains(" (guardian_client)"));
+        CHECK(bed.guardian() == guardian);
+    }
+    REQUIRE(bed.wait_for("empty"));
+    CHECK(bed.story() == kLife);
+    CHECK(bed.last("exited").exited.code == SIGKILL);
+    CHECK(bed.last("exited").exited.note.empty());
+    CHECK(bed.nothing_left());
 }

@@ -1,7 +1,9 @@
 // GuardianClient: the supervisor's end of the line to one app-guardian (guardian/protocol.h).
 //
 // Starts the guardian with the first spawn and again after it has died. A guardian that leaves an
-// order unanswered for 200 ms is killed; when a guardian is dead, the supervisor, a subreaper, has
+// order unanswered for 200 ms is killed, and so is one that says nothing of the app's end and then
+// leaves a ping unanswered for 200 ms. One that is silent without need (check()) is sent SIGCONT
+// first. When a guardian is dead, the supervisor, a subreaper, has
 // inherited its tree: it is killed and reaped here, in short rounds that do not hold the loop, and
 // the app's true status is learned that way. Owned by the loop's thread.
 #pragma once
@@ -28,6 +30,7 @@ class GuardianClient final : public GuardianLink {
     void spawn(SpawnRequest request) override;
     void terminate() override;
     void kill() override;
+    void check() override;
     std::int32_t guardian_pid() const override;
     std::string describe_tree() const override;
     void close(std::function<void()> gone) override;

@@ -57,9 +57,14 @@ class GuardianLink {
     virtual void spawn(SpawnRequest request) = 0;
     virtual void terminate() = 0;  // SIGTERM to the app's group
     virtual void kill() = 0;       // SIGKILL to the tree until it is empty
+    // Asks the guardian for a sign of life: without it nothing would end the tree if the supervisor
+    // were killed. No answer for 2 s: it is continued; none for 200 ms more: it is replaced, and the
+    // app ends with it.
+    virtual void check() = 0;
     // The guardian's pid, whose descendants are the tree; 0 if there is none.
     virtual std::int32_t guardian_pid() const = 0;
-    // What of the tree is still there, for people: "412 (python3, D), 413 (sh, S)".
+    // What of the tree is still there, for people: "412 (python3, state D in rpc_wait_bit_killable),
+    // 413 (sh, state Z, traced by 500 (gdb))".
     virtual std::string describe_tree() const = 0;
     // Lets the guardian go; it ends what is left by itself. `gone` comes when it has exited, or
     // after 60 ms.
