@@ -140,6 +140,11 @@ void Harness::deliver() {
                     server_->receive_oversize(kMaxLine);
                 }
                 break;
+            case mcp::LineReader::Kind::kLost:
+                if (server_) {
+                    server_->receive_lost();
+                }
+                break;
         }
     }
 }

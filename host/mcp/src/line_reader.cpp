@@ -1,5 +1,7 @@
 #include "steward/mcp/line_reader.hpp"
 
+#include <new>
+
 namespace steward::mcp {
 namespace {
 
@@ -9,12 +11,34 @@ constexpr std::size_t kKeptCapacity = 256U * 1024;
 
 }  // namespace
 
-void LineReader::append(std::string_view bytes) {
+void LineReader::append(std::string_view bytes) noexcept {
     compact();
-    buffer_.append(bytes);
+    try {
+        buffer_.append(bytes);
+    } catch (const std::bad_alloc&) {
+        lose(bytes);
+    }
 }
 
-void LineReader::compact() {
+void LineReader::lose(std::string_view bytes) noexcept {
+    // What is buffered is the beginning of one line. Its room is kept, and does for what follows.
+    const bool begun = discarding_ || !buffer_.empty();
+    buffer_.clear();
+    begin_ = scanned_ = 0;
+    lost_ = true;
+    const std::size_t newline = bytes.find('\n');
+    if (begun && newline != std::string_view::npos) {
+        bytes.remove_prefix(newline + 1);
+        if (bytes.size() <= buffer_.capacity()) {
+            discarding_ = false;
+            buffer_.append(bytes);
+            return;
+        }
+    }
+    discarding_ = !bytes.empty() && bytes.back() != '\n';
+}
+
+void LineReader::compact() noexcept {
     if (begin_ == 0) {
         return;
     }
@@ -40,6 +64,10 @@ LineReader::Event LineReader::take(std::size_t end, std::size_t next_begin) {
 }
 
 LineReader::Event LineReader::next() {
+    if (lost_) {
+        lost_ = false;
+        return {Kind::kLost, {}};
+    }
     for (;;) {
         const std::size_t newline = buffer_.find('\n', scanned_);
         const bool complete = newline != std::string::npos;

@@ -82,6 +82,10 @@ void Server::receive_oversize(std::size_t limit) noexcept {
     guarded(*engine_, [&] { engine_->receive_oversize(limit); });
 }
 
+void Server::receive_lost() noexcept {
+    guarded(*engine_, [&] { engine_->receive_failed("there is no memory for it"); });
+}
+
 std::size_t Server::pending() const noexcept {
     return engine_->pending();
 }

@@ -194,6 +194,10 @@ void StdioTransport::deliver_lines() {
             if (options_.on_oversize) {
                 options_.on_oversize(options_.max_line);
             }
+        } else if (event.kind == LineReader::Kind::kLost) {
+            if (options_.on_lost) {
+                options_.on_lost();
+            }
         } else if (options_.on_line) {
             options_.on_line(event.text);
         }

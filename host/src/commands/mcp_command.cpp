@@ -145,6 +145,7 @@ mcp::StdioTransport::Options McpServer::transport_options() {
     options.on_bytes = [this] { heard_something(); };
     options.on_line = [this](std::string_view line) { server_.receive(line); };
     options.on_oversize = [this](std::size_t limit) { server_.receive_oversize(limit); };
+    options.on_lost = [this] { server_.receive_lost(); };
     options.on_eof = [this] {
         heard_something();
         session_.end("stdin was closed");

@@ -25,6 +25,7 @@ int serve() {
     mcp::StdioTransport::Options reading;
     reading.on_line = [&served](std::string_view line) { served->receive(line); };
     reading.on_oversize = [&served](std::size_t limit) { served->receive_oversize(limit); };
+    reading.on_lost = [&served] { served->receive_lost(); };
     reading.on_eof = [&loop] { loop->stop(); };
     reading.on_output_closed = [&loop] { loop->stop(); };
     mcp::StdioTransport transport(reading);

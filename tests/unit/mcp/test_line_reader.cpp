@@ -8,6 +8,7 @@ namespace {
 void drain(LineReader& reader, std::vector<std::string>& out) {
     for (auto event = reader.next(); event.kind != LineReader::Kind::kNone; event = reader.next()) {
         out.push_back(event.kind == LineReader::Kind::kOversize ? "<oversize>"
+                      : event.kind == LineReader::Kind::kLost   ? "<lost>"
                                                                 : std::string(event.text));
     }
 }
@@ -81,4 +82,48 @@ TEST_CASE("memory stays within the limit and is given back", "[mcp][lines]") {
     reader.append("x");
     CHECK(reader.allocated_bytes() < 512U * 1024);
     CHECK(reader.buffered_bytes() == 1);
+}
+
+TEST_CASE("a line that there is no memory for is lost, and the next one is whole", "[mcp][lines]") {
+    LineReader reader(1000);
+    Lines out;
+    const auto take = [&] {
+        drain(reader, out);
+        return std::exchange(out, {});
+    };
+    reader.append("before\nbegun " + std::string(200, 'x'));
+    CHECK(take() == Lines{"before"});
+    reader.lose("more of it");
+    CHECK(take() == Lines{"<lost>"});
+    reader.append("still more\nnext\n");
+    CHECK(take() == Lines{"next"});
+
+    SECTION("what follows in the same bytes is kept where there is room") {
+        reader.append("begun");
+        CHECK(take().empty());
+        reader.lose("end\nwhole\nbegun again, ");
+        CHECK(take() == Lines{"<lost>", "whole"});
+        reader.append("ended\n");
+        CHECK(take() == Lines{"begun again, ended"});
+    }
+    SECTION("what has not begun before is lost as well, up to its newline") {
+        LineReader fresh(1000);
+        fresh.lose("one\ntwo\nthr");
+        fresh.append("ee\nfour\n");
+        drain(fresh, out);
+        CHECK(out == Lines{"<lost>", "four"});
+    }
+    SECTION("bytes that end with their line leave nothing to throw away") {
+        reader.lose("one\n");
+        CHECK(take() == Lines{"<lost>"});
+        reader.append("two\n");
+        CHECK(take() == Lines{"two"});
+    }
+    SECTION("a line that was too long already stays so") {
+        reader.append(std::string(2000, 'y'));
+        CHECK(take() == Lines{"<oversize>"});
+        reader.lose("yyy");
+        reader.append("y\nnext\n");
+        CHECK(take() == Lines{"<lost>", "next"});
+    }
 }

@@ -2,7 +2,10 @@
 #include "steward/core/os_linux.hpp"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <filesystem>
@@ -98,4 +101,39 @@ TEST_CASE("a folder that is not there is awaited, whatever else happens above it
     CHECK(change_after(
               missing.string(), [&] { fs::create_directory(folder / "another"); }, kNothingComes) ==
           "");
+}
+
+TEST_CASE("a process runs until it is stopped, a zombie or gone", "[os]") {
+    Loop loop;
+    OsLinux os(loop);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        for (;;) {
+            pause();
+        }
+    }
+    REQUIRE(pid > 0);
+    CHECK(os.runs(pid));
+    REQUIRE(kill(pid, SIGSTOP) == 0);
+    int status = 0;
+    REQUIRE(waitpid(pid, &status, WUNTRACED) == pid);
+    CHECK_FALSE(os.runs(pid));
+    REQUIRE(kill(pid, SIGKILL) == 0);
+    siginfo_t info{};
+    REQUIRE(waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) == 0);
+    CHECK_FALSE(os.runs(pid));  // a zombie
+    REQUIRE(waitpid(pid, &status, 0) == pid);
+    CHECK_FALSE(os.runs(pid));
+}
+
+TEST_CASE("what cannot be read for want of descriptors is not taken for an end", "[os]") {
+    Loop loop;
+    OsLinux os(loop);
+    rlimit before{};
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    const rlimit none{0, before.rlim_max};
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    const bool runs = os.runs(getpid());
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    CHECK(runs);
 }

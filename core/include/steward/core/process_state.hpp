@@ -11,11 +11,14 @@ class ProcessState {
     // The process that has this number now; no later one is mistaken for it.
     explicit ProcessState(std::int32_t pid);
 
-    // False when it is gone, a zombie or stopped. A few microseconds; any thread.
+    // False when it is gone, a zombie or stopped. True when that cannot be read, for want of
+    // descriptors or of the right: whoever supervises it hears of its end elsewhere. A few
+    // microseconds; any thread.
     [[nodiscard]] bool runs() const;
 
   private:
     UniqueFd stat_;
+    bool hidden_;
 };
 
 }  // namespace steward::core

@@ -20,6 +20,7 @@ class LineReader {
         kNone,      // no complete line is buffered
         kLine,      // `text` is a line, possibly empty
         kOversize,  // a line passed the limit and is being thrown away
+        kLost,      // there was no memory for a line: it is thrown away
     };
     struct Event {
         Kind kind = Kind::kNone;
@@ -31,8 +32,11 @@ class LineReader {
     explicit LineReader(std::size_t limit = kDefaultLimit) noexcept : limit_(limit) {}
 
     // Adds bytes; a character may be split over calls. Call next() until kNone before adding more,
-    // else the bound on memory does not hold.
-    void append(std::string_view bytes);
+    // else the bound on memory does not hold. Without memory the line that they belong to is lost,
+    // and no other if that can be helped.
+    void append(std::string_view bytes) noexcept;
+    // The same, as if there were no memory.
+    void lose(std::string_view bytes) noexcept;
     // The stream has ended: what is left without a newline becomes the last line.
     void finish() noexcept { finished_ = true; }
     // The next event, in the order of the stream.
@@ -43,13 +47,14 @@ class LineReader {
 
   private:
     [[nodiscard]] Event take(std::size_t end, std::size_t next_begin);
-    void compact();
+    void compact() noexcept;
 
     std::string buffer_;
     std::size_t begin_ = 0;    // first byte that has not been delivered
     std::size_t scanned_ = 0;  // no newline before this offset
     std::size_t limit_;
     bool discarding_ = false;
+    bool lost_ = false;  // kLost is to be told
     bool finished_ = false;
 };
 

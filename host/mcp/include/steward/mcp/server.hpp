@@ -52,6 +52,8 @@ class Server {
     void receive(std::string_view line) noexcept;
     // The transport threw away a line beyond its limit: answered with -32600.
     void receive_oversize(std::size_t limit) noexcept;
+    // The transport threw away a line for want of memory: answered with -32603.
+    void receive_lost() noexcept;
 
     // Calls that wait for their answer; open subscriptions/listen requests are none of them.
     [[nodiscard]] std::size_t pending() const noexcept;

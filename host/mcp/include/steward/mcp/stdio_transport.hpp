@@ -33,6 +33,8 @@ class StdioTransport {
         std::function<void()> on_bytes;
         std::function<void(std::string_view line)> on_line;
         std::function<void(std::size_t limit)> on_oversize;
+        // A line was thrown away for want of memory. Optional.
+        std::function<void()> on_lost;
         // stdin has ended (or failed); complete lines and an unterminated last one came before.
         std::function<void()> on_eof;
         // Nobody reads stdout any more.
