@@ -31,7 +31,7 @@ std::string origin_of(const Event& event) {
 
 }  // namespace
 
-ServiceInvariants::ServiceInvariants(tests::FakeWorld& world, const ServiceConfig& config,
+ServiceInvariants::ServiceInvariants(FakeWorld& world, const ServiceConfig& config,
                                      std::string only)
     : world_(world), config_(config), only_(std::move(only)) {
     entered_ = now();

@@ -12,7 +12,7 @@
 #include <string>
 #include <string_view>
 
-#include "fake_os.hpp"
+#include "steward/core/simulation/fake_world.hpp"
 #include "steward/core/service.hpp"
 
 namespace steward::simulation {
@@ -43,7 +43,7 @@ struct Broken {
 class ServiceInvariants {
   public:
     // `only`: the one invariant that is watched; empty: all.
-    ServiceInvariants(tests::FakeWorld& world, const core::ServiceConfig& config, std::string only);
+    ServiceInvariants(FakeWorld& world, const core::ServiceConfig& config, std::string only);
 
     // ---- what the world tells; `service` may not be touched in these
     void start_asked(const core::Service& service, bool by_client);
@@ -87,7 +87,7 @@ class ServiceInvariants {
     void check_exit();
     TimePoint now() const { return world_.scheduler.now(); }
 
-    tests::FakeWorld& world_;
+    FakeWorld& world_;
     const core::ServiceConfig config_;
     const std::string only_;
     std::optional<Broken> broken_;

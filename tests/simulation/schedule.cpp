@@ -14,7 +14,6 @@ using namespace std::chrono_literals;
 using core::Duration;
 using core::PortMode;
 using core::Verdict;
-using tests::AppPlan;
 using tests::Random;
 
 template <class T, std::size_t N>
@@ -194,8 +193,8 @@ core::Exited end_of(std::uint64_t value) {
     return {false, code, pick(random, kLines), {}};
 }
 
-std::optional<tests::FakeWorld::Health> health_of(std::uint64_t value) {
-    using Health = tests::FakeWorld::Health;
+std::optional<FakeWorld::Health> health_of(std::uint64_t value) {
+    using Health = FakeWorld::Health;
     switch (value % 8) {
         case 0:
             return Health{Verdict::kUnhealthy, "GET /health: 500", 1ms, false};

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "fake_os.hpp"
+#include "steward/core/simulation/fake_world.hpp"
 #include "steward/core/service.hpp"
 
 namespace steward::simulation {
@@ -71,10 +71,10 @@ struct Schedule {
 Schedule schedule_of(std::uint64_t seed);
 
 // How an instance behaves by a kNextApp of this value.
-tests::AppPlan plan_of(std::uint64_t value);
+AppPlan plan_of(std::uint64_t value);
 // How an app ends by a kEnds of this value, and its last line on stderr.
 core::Exited end_of(std::uint64_t value);
 // What probes are answered by a kHealth of this value; none: as the app's plan says.
-std::optional<tests::FakeWorld::Health> health_of(std::uint64_t value);
+std::optional<FakeWorld::Health> health_of(std::uint64_t value);
 
 }  // namespace steward::simulation

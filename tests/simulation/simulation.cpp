@@ -463,7 +463,7 @@ class Run {
 
     const Schedule& schedule_;
     const Options& options_;
-    tests::FakeWorld world_;
+    FakeWorld world_;
     const TimePoint begin_ = world_.scheduler.now();
     ServiceInvariants invariants_;
     std::optional<tests::MachineInvariants> machine_invariants_;

@@ -19,7 +19,7 @@ using Machine = decltype(core::ServiceParts::step);
 struct Doubles {
     // In the machine's place; made anew for each run, so that it can keep a state.
     std::function<Machine()> machine;
-    std::function<void(tests::FakeWorld&)> world;  // called after each task
+    std::function<void(FakeWorld&)> world;  // called after each task
     std::function<core::RestartAnswer(core::RestartAnswer)> decision;
     bool settles_twice = false;
     std::string only;  // the one invariant that is watched; empty: all

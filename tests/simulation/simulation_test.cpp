@@ -108,7 +108,7 @@ std::vector<Case> cases() {
          })});
     {
         Doubles doubles;
-        doubles.world = [](tests::FakeWorld& world) { world.os.frozen.clear(); };
+        doubles.world = [](FakeWorld& world) { world.os.frozen.clear(); };
         all.push_back({"an OS that takes a stopped process for a running one", "healthy", doubles});
     }
     all.push_back(
@@ -148,7 +148,7 @@ std::vector<Case> cases() {
          })});
     {
         Doubles doubles;
-        doubles.world = [](tests::FakeWorld& world) { world.port.stop_answering(); };
+        doubles.world = [](FakeWorld& world) { world.port.stop_answering(); };
         all.push_back({"a responder that does not answer", "answered", doubles});
     }
     all.push_back({"an end that is never told", "exit-complete",
@@ -179,7 +179,7 @@ std::vector<Case> cases() {
                                    Step& step) { step.state.since = before.since; })});
     {
         Doubles doubles;
-        doubles.world = [](tests::FakeWorld& world) { world.scheduler.post([] {}); };
+        doubles.world = [](FakeWorld& world) { world.scheduler.post([] {}); };
         all.push_back({"a loop that does not end", "progress", doubles});
     }
     return all;

@@ -6,11 +6,13 @@
 #include <vector>
 
 #include "catch.hpp"
-#include "fake_os.hpp"
+#include "steward/core/simulation/fake_world.hpp"
 #include "steward/core/service.hpp"
 #include "steward/restart.h"
 
 namespace steward::tests {
+
+using namespace simulation;
 
 inline core::ServiceConfig app_config() {
     core::ServiceConfig config;

@@ -1,5 +1,5 @@
 // The virtual scheduler itself: every other test here relies on its order.
-#include "virtual_scheduler.hpp"
+#include "steward/core/simulation/virtual_scheduler.hpp"
 
 #include <string>
 #include <vector>
@@ -7,6 +7,8 @@
 #include "catch.hpp"
 
 namespace steward::tests {
+
+using namespace simulation;
 
 using namespace std::chrono_literals;
 

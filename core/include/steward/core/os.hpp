@@ -2,7 +2,7 @@
 // through these interfaces.
 //
 // The real ones: GuardianClient, HeldPort, PluginStrategies, AppOutput, OsLinux. Unit tests and the
-// simulation put fakes in their place (tests/support/fake_os.hpp) and run without a process and
+// simulation put fakes in their place (simulation/fake_world.hpp) and run without a process and
 // without real time.
 //
 // Thread: all calls and all callbacks on the loop's thread. No call blocks on I/O, and no callback

@@ -1,7 +1,7 @@
 // The loop as the core sees it: time, timers, descriptors, and the way in from other threads.
 //
 // Loop (loop.hpp) is the real one; tests and the simulation have a virtual one
-// (tests/support/virtual_scheduler.hpp). Everything but post() belongs to the thread that runs the
+// (simulation/virtual_scheduler.hpp). Everything but post() belongs to the thread that runs the
 // loop.
 #pragma once
 #include <cstdint>

@@ -14,7 +14,7 @@
 
 #include "steward/core/scheduler.hpp"
 
-namespace steward::tests {
+namespace steward::simulation {
 
 class VirtualScheduler final : public core::Scheduler {
   public:
@@ -73,4 +73,4 @@ class VirtualScheduler final : public core::Scheduler {
     std::uint64_t tasks_at_this_time_ = 0;
 };
 
-}  // namespace steward::tests
+}  // namespace steward::simulation

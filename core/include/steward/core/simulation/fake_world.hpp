@@ -23,9 +23,9 @@
 
 #include "steward/core/os.hpp"
 #include "steward/core/service.hpp"
-#include "virtual_scheduler.hpp"
+#include "steward/core/simulation/virtual_scheduler.hpp"
 
-namespace steward::tests {
+namespace steward::simulation {
 
 // What the fakes were asked to do ("spawn 1", "terminate", "answer stopped"), and what broke their
 // contract.
@@ -351,4 +351,4 @@ class FakeWorld {
     core::TimePoint healthy_at_{};
 };
 
-}  // namespace steward::tests
+}  // namespace steward::simulation

@@ -1,9 +1,9 @@
-#include "virtual_scheduler.hpp"
+#include "steward/core/simulation/virtual_scheduler.hpp"
 
 #include <algorithm>
 #include <stdexcept>
 
-namespace steward::tests {
+namespace steward::simulation {
 namespace {
 
 // More tasks than this without the time moving are a loop that never ends.
@@ -136,4 +136,4 @@ bool VirtualScheduler::run_until(const std::function<bool()>& done, Duration lim
     return true;
 }
 
-}  // namespace steward::tests
+}  // namespace steward::simulation

@@ -1,10 +1,10 @@
-#include "fake_os.hpp"
+#include "steward/core/simulation/fake_world.hpp"
 
 #include <algorithm>
 #include <csignal>
 #include <tuple>
 
-namespace steward::tests {
+namespace steward::simulation {
 
 using core::Duration;
 using core::PortAnswer;
@@ -555,4 +555,4 @@ void FakeWorld::answer(const core::ProbeQuestion& question) {
     });
 }
 
-}  // namespace steward::tests
+}  // namespace steward::simulation
