@@ -254,8 +254,7 @@ void PluginStrategies::decide_restart(const RestartQuestion& question,
     const auto* const functions = static_cast<const steward_restart*>(slot.functions);
     impl_->questions->ask<RestartAnswer>(
         slot, "decide", kDecisionTime,
-        [question, functions, instance = slot.instance,
-         now = impl_->scheduler.now()](std::string& why) {
+        [question, functions, instance = slot.instance](std::string& why) {
             std::vector<steward_event> events;
             events.reserve(question.history.size());
             for (const auto& e : question.history) {
@@ -266,8 +265,8 @@ void PluginStrategies::decide_restart(const RestartQuestion& question,
             input.size = sizeof input;
             input.event_count = static_cast<std::uint32_t>(events.size());
             input.events = events.data();
-            input.now = as_ns(now);
-            input.entropy = random_bits();
+            input.now = as_ns(question.now);
+            input.entropy = question.entropy;
             input.total_restarts = question.total_restarts;
             steward_restart_decision decision{};
             decision.size = sizeof decision;
@@ -293,7 +292,7 @@ void PluginStrategies::decide_restart(const RestartQuestion& question,
         },
         std::move(answer),
         [question](const std::string& why) {
-            auto fallback = fallback_restart(question, random_bits());
+            auto fallback = fallback_restart(question, question.entropy);
             fallback.why += " (the built-in fallback: " + why + ")";
             return fallback;
         });

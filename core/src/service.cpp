@@ -425,7 +425,8 @@ void Service::on_empty() {
 }
 
 void Service::perform_ask(const AskRestart& action) {
-    RestartQuestion question{state_.history, state_.restarts};
+    const RestartQuestion question{state_.history, state_.restarts, parts_.scheduler.now(),
+                                   parts_.os.entropy()};
     parts_.strategies.decide_restart(
         question, [this, epoch = action.epoch, alive = alive_](const RestartAnswer& answer) {
             if (*alive) {

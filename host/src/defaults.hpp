@@ -29,6 +29,7 @@ inline constexpr std::chrono::nanoseconds kShutdownTimeout = 10s;
 inline constexpr std::chrono::nanoseconds kExitTimeout = 800ms;
 
 inline constexpr std::chrono::nanoseconds kMetricsInterval = 10s;
+inline constexpr std::chrono::nanoseconds kSimulated = 60min;  // of `steward simulate`
 
 inline constexpr std::string_view kDataDirName = "promptbin-data";  // in the home directory
 inline constexpr std::string_view kLogLevel = "info";

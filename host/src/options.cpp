@@ -88,6 +88,7 @@ class Flags {
                 help)
             ->type_name(shown)
             ->expected(1)
+            ->allow_extra_args(false)
             ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     }
 
@@ -257,6 +258,13 @@ constexpr const char* kFooter =
     "PYTHONUNBUFFERED=1 and STEWARD_INSTANCE,\n"
     "with a handed-over socket also LISTEN_FDS=1 and LISTEN_PID.";
 
+constexpr const char* kHistoryHelp =
+    "A STEP is one instance: `exit CODE`, `signal NUMBER` or `hang`, each with `after DURATION`, "
+    "`slow DURATION` (until its\n"
+    "first healthy answer), `cannot-start` or `run`; xN behind it: N times. For example:\n"
+    "steward simulate --set restart_backoff.base_ms=100 \"exit 1 after 2s x3\" \"hang after 1m\" "
+    "run";
+
 void add_commands(CLI::App& app, Options& o) {
     Flags(app, o).supervision();
     auto* mcp = app.add_subcommand("mcp", "The MCP server (also without a command)");
@@ -276,6 +284,24 @@ void add_commands(CLI::App& app, Options& o) {
         "doctor", "Say which guarantees hold on this machine, and why; exit code 0 or 2");
     doctor->parse_complete_callback([&o] { o.command = Command::kDoctor; });
     Flags(*doctor, o).data_dir();
+
+    auto* simulate = app.add_subcommand(
+        "simulate", "Print the restart timeline that a policy gives for a scripted history");
+    simulate->parse_complete_callback([&o] { o.command = Command::kSimulate; });
+    simulate->footer(kHistoryHelp);
+    simulate
+        ->add_option("step", o.history,
+                     "What becomes of each instance, see below; the last is repeated")
+        ->type_name("STEP");
+    simulate
+        ->add_option("--history", o.history_file,
+                     "A file with steps, one on each line, before those; - is stdin")
+        ->type_name("FILE");
+    Flags(*simulate, o)
+        .duration("--for", "How much time passes", o.simulated, std::chrono::milliseconds(1));
+    Flags(*simulate, o).number("--seed", "Chance comes from it", o.seed, 0, 1'000'000'000);
+    simulate->add_flag("--json", o.json, "One JSON object on each line, as in the log");
+    Flags(*simulate, o).supervision();
 
     auto* plugins = app.add_subcommand(
         "plugins", "List the plugins that are found, from where, with their settings");

@@ -15,7 +15,7 @@
 
 namespace steward::host {
 
-enum class Command { kMcp, kRun, kPlugins, kStatus, kLogs, kCheck, kDoctor, kConnect };
+enum class Command { kMcp, kRun, kPlugins, kStatus, kLogs, kCheck, kDoctor, kSimulate, kConnect };
 
 using Settings =
     std::map<std::string, std::map<std::string, std::string>>;  // plugin id -> key -> value
@@ -53,14 +53,18 @@ struct Options {
 
     std::vector<std::string> app_command;  // after --; empty: PromptBin
 
-    bool open_browser = false;  // run --open
-    bool json = false;          // plugins, status
-    bool watch = false;         // status
-    bool follow = false;        // logs -f
-    bool events = false;        // logs
-    int lines = 200;            // logs
-    std::string server;         // status, logs: which one
-    std::string client;         // connect: claude, vscode, cursor; empty: all
+    bool open_browser = false;         // run --open
+    bool json = false;                 // plugins, status
+    bool watch = false;                // status
+    bool follow = false;               // logs -f
+    bool events = false;               // logs
+    int lines = 200;                   // logs
+    std::string server;                // status, logs: which one
+    std::vector<std::string> history;  // simulate: its steps
+    std::string history_file;          // simulate: more steps, before those
+    std::chrono::nanoseconds simulated = defaults::kSimulated;
+    std::uint64_t seed = 1;  // simulate: of what is drawn by lot
+    std::string client;      // connect: claude, vscode, cursor; empty: all
 };
 
 // What parse() found: options to act on, or a text to print and an exit code (--help, --version: 0;

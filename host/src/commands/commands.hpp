@@ -16,6 +16,9 @@ int plugins_command(const Options& options);
 int check_command(const Options& options);
 // `steward doctor`: which guarantees hold on this machine, and why; 0 or 2.
 int doctor_command(const Options& options);
+// `steward simulate`: the timeline that the restart strategy gives for a scripted history
+// (scripted_history.hpp); 0 or 2.
+int simulate_command(const Options& options);
 // `steward connect`: the configuration for AI tools.
 int connect_command(const Options& options);
 

@@ -115,9 +115,12 @@ struct PortProposal {
     std::vector<std::uint16_t> candidates;  // empty: exhausted
     std::string by;  // who answered: "port_sequential", "built-in fallback (…)"
 };
+// All that the answer depends on: the same question always has the same answer.
 struct RestartQuestion {
     std::vector<HistoryEvent> history;  // the last one asks
     std::uint64_t total_restarts = 0;
+    TimePoint now{};
+    std::uint64_t entropy = 0;
 };
 struct RestartAnswer {
     DecisionAction action = DecisionAction::kGiveUp;
