@@ -124,8 +124,8 @@ void PluginQuestions::check(std::uint64_t id) {
 void PluginQuestions::check_quarantine(const std::shared_ptr<Library>& library,
                                        const PluginThread::Running& running) {
     // The libraries may be gone by now, if these strategies are.
-    if (library->thread && (library->quarantined ||
-                            library->thread->running().number == running.number)) {
+    if (library->thread &&
+        (library->quarantined || library->thread->running().number == running.number)) {
         quarantine(library, running.call.name);
     }
 }

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "catch.hpp"
-#include "steward/core/simulation/fake_world.hpp"
 #include "steward/core/service.hpp"
+#include "steward/core/simulation/fake_world.hpp"
 #include "steward/restart.h"
 
 namespace steward::tests {
