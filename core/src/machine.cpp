@@ -83,6 +83,7 @@ void Stepper::search_port(const std::string& cause) {
 void Stepper::order_spawn(const std::string& cause) {
     enter(State::kStarting, cause);
     s_.tree = true;
+    s_.kill_by.reset();
     s_.pid = 0;
     s_.startup_by = now_ + c_.startup_timeout;  // The search for a port is not the app's time.
     act(Spawn{s_.generation});

@@ -38,11 +38,14 @@ void Stepper::take_down(State state, After after, const std::string& cause) {
 void Stepper::kill_rest() {
     act(Disarm{TimerName::kShutdown});
     act(Kill{});
+    // The first SIGKILL fixes the end; what happens afterwards does not move it.
     if (!s_.exiting) {
-        act(Arm{TimerName::kKill, now_ + c_.kill_timeout});
+        if (!s_.kill_by) {
+            s_.kill_by = now_ + c_.kill_timeout;
+        }
+        act(Arm{TimerName::kKill, std::max(now_, *s_.kill_by)});
         return;
     }
-    // The first SIGKILL fixes the end of the session; what happens afterwards does not move it.
     if (!s_.exit_by) {
         s_.exit_by = now_ + c_.exit_kill_timeout;
     }

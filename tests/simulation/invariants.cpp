@@ -256,9 +256,8 @@ std::optional<Duration> ServiceInvariants::limit_of(const MachineState& machine)
                        : kAnswer + c.kill_timeout + kLine;
         case State::kUnhealthy:
         case State::kStopping:
-            // Twice: what the app leaves behind at its end is killed with a time of its own.
             return machine.exiting ? c.exit_timeout + c.exit_kill_timeout + kLine
-                                   : c.shutdown_timeout + 2 * c.kill_timeout + kLine;
+                                   : c.shutdown_timeout + c.kill_timeout + kLine;
         case State::kBackingOff:
             return last_delay_;
         case State::kDegraded:

@@ -96,6 +96,24 @@ TEST_CASE("a stop gives ten seconds, then SIGKILL, then unkillable", "[machine][
     CHECK(driver.state() == State::kStopped);
 }
 
+TEST_CASE("an app that ends by SIGKILL gives what it leaves behind no time of its own",
+          "[machine][stop]") {
+    MachineDriver driver;
+    driver.to_running().stop().advance(10s);
+    CHECK(driver.until(TimerName::kKill) == 5s);
+    driver.advance(3s);
+    driver.signal(9);
+    CHECK(driver.state() == State::kStopping);
+    CHECK(driver.until(TimerName::kKill) == 2s);
+    driver.advance(2s);
+    CHECK(driver.state() == State::kUnkillable);
+    driver.empty();
+    CHECK(driver.state() == State::kStopped);
+    // The next tree has its own.
+    driver.to_running().stop().advance(10s);
+    CHECK(driver.until(TimerName::kKill) == 5s);
+}
+
 TEST_CASE("a second stop changes nothing", "[machine][stop]") {
     MachineDriver driver;
     const auto state = GENERATE(State::kStopping, State::kUnkillable);

@@ -278,6 +278,8 @@ struct MachineState {
     bool exiting = false;
     bool finished = false;  // Finish has been said
     std::optional<TimePoint>
+        kill_by;  // SIGKILL ordered: the tree is empty then, or it is unkillable
+    std::optional<TimePoint>
         exit_by;  // exiting, SIGKILL ordered: the session ends then at the latest
 
     std::uint64_t generation = 0;
