@@ -80,7 +80,7 @@ TEST_CASE(
         CHECK_THAT(text_at(stopped, "structuredContent.cause"),
                    Catch::Contains(std::to_string(app) + " (") && Catch::Contains("state Z") &&
                        Catch::Contains(", traced by ") && Catch::Contains("(mcp_end_test)"));
-        const auto event = steward.sandbox().wait_event("service.unkillable", Milliseconds(0));
+        const auto event = steward.sandbox().wait_event("service.unkillable");
         CHECK_THAT(text_at(event, "left"), Catch::Contains(", traced by "));
         // Asked for now, it waits for the first one's end.
         const auto asked = steward->tool("flask_start");
