@@ -37,9 +37,8 @@ class Limit {
     rlimit before_{};
 };
 
-std::size_t descriptors_in_use(pid_t pid) {
-    return descriptors_of(pid).size();
-}
+// What it has open it keeps; no new one can have a number as low as that.
+constexpr rlim_t kNoneFree = 3;
 
 // The bytes of address space that a process has.
 rlim_t address_space_of(pid_t pid) {
@@ -66,7 +65,7 @@ TEST_CASE("without a free descriptor a crash waits until there are some", "[host
     const Json before = bed.wait_healthy();
     const pid_t steward = bed.steward().pid();
     {
-        const Limit limit(steward, RLIMIT_NOFILE, descriptors_in_use(steward));
+        const Limit limit(steward, RLIMIT_NOFILE, kNoneFree);
         REQUIRE(::kill(app_of(before), SIGKILL) == 0);
         // The log is open: it still tells.
         const Json event = bed.wait_event("service.restart_scheduled", [](const Json& e) {
@@ -87,7 +86,7 @@ TEST_CASE("without a free descriptor the session ends in its second all the same
     Bed bed({});
     const pid_t steward = bed.steward().pid();
     bed.wait_healthy();
-    const Limit limit(steward, RLIMIT_NOFILE, 3);
+    const Limit limit(steward, RLIMIT_NOFILE, kNoneFree);
     const auto begin = Clock::now();
     const auto end = bed.end();
     CHECK(end.code == 0);
@@ -101,7 +100,7 @@ TEST_CASE("probes that cannot be made for want of descriptors are not held again
     const Json before = bed.wait_healthy();
     const pid_t steward = bed.steward().pid();
     {
-        const Limit limit(steward, RLIMIT_NOFILE, descriptors_in_use(steward));
+        const Limit limit(steward, RLIMIT_NOFILE, kNoneFree);
         CHECK(stays(1500ms, [&] { return process_lives(app_of(before)); }));
     }
     const Json after = bed.wait_healthy();
