@@ -607,7 +607,7 @@ void GuardianClient::spawn(SpawnRequest request) {
     }
     steward_guardian_order order;
     steward_guardian_order_init(&order, kStewardGuardianSpawn, impl.next_seq++);
-    if (request.listener >= 0) {
+    if (request.listener >= 0 && request.listen_variables) {
         order.listen_pid_index = add_listen_variables(request.environment);
     }
     std::size_t size = 0;

@@ -20,6 +20,7 @@ namespace steward::core {
 namespace {
 
 constexpr Duration kOwnerSearch = std::chrono::milliseconds(20);
+constexpr std::size_t kMaxNamed = 3;
 constexpr Duration kOwnerSearchEvery = std::chrono::seconds(1);
 
 enum class Reuse { kNo, kBeforeBind };
@@ -32,6 +33,14 @@ bool is_listening(int fd) {
     int value = 0;
     socklen_t size = sizeof value;
     return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &size) == 0 && value != 0;
+}
+
+// How many wait in the backlog of a listening socket: for those the kernel tells it there.
+unsigned waiting_connections(int fd) {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    const bool told = getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0;
+    return told && info.tcpi_state == TCP_LISTEN ? info.tcpi_unacked : 0;
 }
 
 // Failure leaves errno.
@@ -348,6 +357,27 @@ void HeldPort::close(const PortAnswer& answer) {
         impl_->responder.finish(impl_->duplicate.get(), answer);
     }
     impl_->let_go();
+}
+
+// The option is not taken back: the kernel would go on letting others in once one has been.
+bool HeldPort::shareable() const {
+    int value = 0;
+    socklen_t size = sizeof value;
+    return impl_->socket &&
+           getsockopt(impl_->socket.get(), SOL_SOCKET, SO_REUSEPORT, &value, &size) == 0 &&
+           value != 0;
+}
+
+std::string HeldPort::not_accepted(std::int32_t guardian_pid) {
+    if (!impl_->socket || waiting_connections(impl_->socket.get()) == 0) {
+        return {};
+    }
+    std::string text = "nobody accepts connections on the socket that was handed over";
+    const auto others = listening_below(guardian_pid, socket_inode(impl_->socket.get()));
+    for (std::size_t i = 0; i < std::min(others.size(), kMaxNamed); ++i) {
+        text += (i == 0 ? ", the app listens on " : ", ") + others[i];
+    }
+    return text;
 }
 
 // ---- strangers

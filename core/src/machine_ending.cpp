@@ -95,9 +95,7 @@ void Stepper::spontaneous_exit(const Exited& in, const std::string& cause) {
     const bool broken_code =
         code && in.code == 1 && before_health && names_broken_code(in.last_stderr_line);
     const bool bind_refused =
-        code &&
-        (in.code == 98 ||
-         (in.code != 0 && in.last_stderr_line.find("Address already in use") != std::string::npos));
+        code && (in.code == 98 || (in.code != 0 && names_port_in_use(in.last_stderr_line)));
     s_.after_cause = cause;
     if (cannot_run || broken_code) {
         enter(State::kStopping, cause);

@@ -21,6 +21,8 @@ inline constexpr Duration kStartupGrace = std::chrono::milliseconds(250);
 std::string duration_text(Duration d);
 // "5000, 5001"
 std::string port_list(const std::vector<std::uint16_t>& ports);
+// Does the last line of an app say that it could not bind its port?
+bool names_port_in_use(const std::string& line);
 
 // One step in progress: the state is changed in place, actions are collected in order.
 class Stepper {

@@ -29,6 +29,14 @@ std::string port_list(const std::vector<std::uint16_t>& ports) {
     return s;
 }
 
+// The last line of an app that could not bind: in general, of Werkzeug, of gunicorn.
+bool names_port_in_use(const std::string& line) {
+    return line.find("Address already in use") != std::string::npos ||
+           (line.starts_with("Port ") &&
+            line.find(" is in use by another program") != std::string::npos) ||
+           line.find("[ERROR] Can't connect to (") != std::string::npos;
+}
+
 std::string describe_exit(bool signaled, int code) {
     if (!signaled) {
         return "exit code " + std::to_string(code);

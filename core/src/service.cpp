@@ -329,22 +329,6 @@ std::string Service::substituted(const std::string& text) const {
     return out;
 }
 
-// The socket, listening; -1: it is lost.
-int Service::held_listener() {
-    const int listener = parts_.port.listener();
-    if (listener < 0) {
-        answering_ = false;
-    }
-    return listener;
-}
-
-PortLost Service::port_lost(bool instead_of_spawn) const {
-    return {"port " + std::to_string(state_.port) +
-                " is lost: the app shut the listening socket down, and another process has taken "
-                "the port",
-            instead_of_spawn};
-}
-
 void Service::perform_spawn(const Spawn& action) {
     int listener = -1;
     if (config_.machine.port_mode == PortMode::kHandOver) {
@@ -368,6 +352,7 @@ void Service::perform_spawn(const Spawn& action) {
     request.environment.emplace_back("STEWARD_INSTANCE", instance_id_);
     request.directory = config_.directory;
     request.listener = listener;
+    request.listen_variables = config_.listen_variables;
     if (const int error = config_.script.empty() ? 0 : parts_.os.check_file(config_.script)) {
         feed(SpawnFailed{
             "cannot start " + config_.script + ": " + std::generic_category().message(error), error,
@@ -399,6 +384,9 @@ void Service::on_exited(Exited exited) {
                             [this, exited, lost, alive = alive_](std::string line) mutable {
                                 if (!*alive) {
                                     return;
+                                }
+                                if (exited.note.empty()) {
+                                    exited.note = binds_itself(line);
                                 }
                                 exited.last_stderr_line = std::move(line);
                                 exit_pending_ = false;
@@ -502,7 +490,8 @@ void Service::judge_probe(const StartProbe& action, Duration slept_before,
         }
     }
     const bool ours =
-        config_.machine.port_mode == PortMode::kHandOver || answer.instance_id == instance_id_;
+        (config_.machine.port_mode == PortMode::kHandOver && !parts_.port.shareable()) ||
+        answer.instance_id == instance_id_;
     if (verdict == Verdict::kHealthy && !ours) {
         if (const auto stranger =
                 parts_.port.stranger_on(state_.port, parts_.guardian.guardian_pid());
@@ -511,6 +500,9 @@ void Service::judge_probe(const StartProbe& action, Duration slept_before,
             detail = "port " + std::to_string(state_.port) + " is answered by " + stranger +
                      ", not by this app (" + detail + ")";
         }
+    }
+    if (verdict == Verdict::kUnhealthy && state_.state == State::kStarting) {
+        detail += not_taken();
     }
     feed(ProbeResult{action.epoch, verdict, std::move(detail)});
 }

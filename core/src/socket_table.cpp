@@ -14,6 +14,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -40,8 +41,10 @@ in6_addr mapped(std::uint32_t v4_network_order) {
     return out;
 }
 
-SocketRow make_row(bool v6_socket, const in6_addr& local, unsigned state, std::uint64_t inode) {
+SocketRow make_row(bool v6_socket, const in6_addr& local, unsigned port, unsigned state,
+                   std::uint64_t inode) {
     SocketRow row;
+    row.port = static_cast<std::uint16_t>(port);
     row.local.bytes = local;
     row.local.v4 = !v6_socket || IN6_IS_ADDR_V4MAPPED(&local);
     row.v6_socket = v6_socket;
@@ -63,7 +66,7 @@ struct DiagRequest {
 
 DiagRequest make_request(int family, std::uint16_t port, SocketStates states) {
     DiagRequest request{};
-    request.header.nlmsg_len = sizeof request;
+    request.header.nlmsg_len = port == 0 ? offsetof(DiagRequest, attribute) : sizeof request;
     request.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
     request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
     request.body.sdiag_family = static_cast<std::uint8_t>(family);
@@ -90,7 +93,7 @@ void add_diag_row(const nlmsghdr* message, std::uint16_t port, std::vector<Socke
     }
     inet_diag_msg body{};
     std::memcpy(&body, payload(message), sizeof body);
-    if (ntohs(body.id.idiag_sport) != port) {
+    if (port != 0 && ntohs(body.id.idiag_sport) != port) {
         return;
     }
     const bool v6 = body.idiag_family == AF_INET6;
@@ -100,7 +103,8 @@ void add_diag_row(const nlmsghdr* message, std::uint16_t port, std::vector<Socke
     } else {
         local = mapped(body.id.idiag_src[0]);
     }
-    SocketRow row = make_row(v6, local, body.idiag_state, body.idiag_inode);
+    SocketRow row =
+        make_row(v6, local, ntohs(body.id.idiag_sport), body.idiag_state, body.idiag_inode);
     const char* at = payload(message) + NLMSG_ALIGN(sizeof body);
     const char* end = reinterpret_cast<const char*>(message) + message->nlmsg_len;
     while (end - at >= static_cast<std::ptrdiff_t>(sizeof(nlattr))) {
@@ -124,7 +128,7 @@ enum class Dump { kDone, kInterrupted, kFailed };
 Dump dump_family(int netlink, int family, std::uint16_t port, SocketStates states,
                  std::vector<SocketRow>& rows) {
     const DiagRequest request = make_request(family, port, states);
-    if (send(netlink, &request, sizeof request, 0) < 0) {
+    if (send(netlink, &request, request.header.nlmsg_len, 0) < 0) {
         return Dump::kFailed;
     }
     bool interrupted = false;
@@ -168,7 +172,7 @@ std::optional<SocketRow> parse_proc_line(const std::string& line, std::uint16_t 
             line.c_str(),
             " %*u: %32[0-9A-Fa-f]:%4x %*32[0-9A-Fa-f]:%*4x %2x %*x:%*x %*x:%*x %*x %*u %*u %llu",
             address, &row_port, &state, &inode) != 4 ||
-        row_port != port || std::strlen(address) != (v6 ? 32U : 8U)) {
+        (port != 0 && row_port != port) || std::strlen(address) != (v6 ? 32U : 8U)) {
         return std::nullopt;
     }
     // Each group of 8 digits is one 32-bit word of the address as it lies in memory.
@@ -182,7 +186,7 @@ std::optional<SocketRow> parse_proc_line(const std::string& line, std::uint16_t 
     } else {
         local = mapped(words[0]);
     }
-    return make_row(v6, local, state, inode);
+    return make_row(v6, local, row_port, state, inode);
 }
 
 // ---- /proc/PID
@@ -422,6 +426,26 @@ std::set<std::uint64_t> held_below(std::int32_t ancestor, const std::set<std::ui
         });
     }
     return found;
+}
+
+std::vector<std::string> listening_below(std::int32_t ancestor, std::uint64_t but) {
+    const auto rows = socket_rows(0, SocketStates::kListening);
+    if (!rows) {
+        return {};
+    }
+    std::set<std::uint64_t> inodes;
+    for (const auto& row : *rows) {
+        inodes.insert(row.inode);
+    }
+    inodes.erase(but);
+    const auto held = held_below(ancestor, inodes);
+    std::set<std::string> names;
+    for (const auto& row : *rows) {
+        if (held.count(row.inode) != 0) {
+            names.insert(row.local.with_port(row.port));
+        }
+    }
+    return {names.begin(), names.end()};
 }
 
 std::uint64_t socket_inode(int fd) {

@@ -40,6 +40,7 @@ struct SocketRow {
     std::uint8_t state =
         0;  // TCP_LISTEN, TCP_TIME_WAIT, …; 13: bound, not listening (Linux 6.8 and later)
     std::uint64_t inode = 0;  // 0: belongs to no process
+    std::uint16_t port = 0;   // the local one
 
     // A connection that is closing and belongs to no process.
     bool ownerless() const;
@@ -53,7 +54,7 @@ bool only_closing(const std::vector<SocketRow>& rows);
 
 enum class SocketStates { kAll, kListening };
 
-// Every socket whose local port this is. Failure: the table cannot be read.
+// Every socket whose local port this is; port 0: every socket. Failure: the table cannot be read.
 Result<std::vector<SocketRow>> socket_rows(std::uint16_t port, SocketStates states);
 // The two ways to the same answer.
 Result<std::vector<SocketRow>> socket_rows_from_netlink(std::uint16_t port, SocketStates states);
@@ -73,6 +74,10 @@ std::optional<SocketOwner> find_owner(const std::set<std::uint64_t>& inodes, std
 // Those of the sockets that a process below `ancestor` holds. Processes that cannot be looked into
 // hold none.
 std::set<std::uint64_t> held_below(std::int32_t ancestor, const std::set<std::uint64_t>& inodes);
+
+// What processes below `ancestor` listen on but this socket, "127.0.0.1:8000", sorted; empty as well
+// if the table cannot be read.
+std::vector<std::string> listening_below(std::int32_t ancestor, std::uint64_t but);
 
 // The inode of an open socket; 0 if it has none.
 std::uint64_t socket_inode(int fd);

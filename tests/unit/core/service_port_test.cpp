@@ -132,6 +132,53 @@ TEST_CASE("a port proposal that comes after a stop is not tried", "[service][por
     CHECK(bed.state() == State::kStopped);
 }
 
+// ---- an app that does not take the socket
+
+TEST_CASE("a start-up in which nobody accepts ends with how the socket was handed over",
+          "[service][port]") {
+    auto config = app_config();
+    const bool told = GENERATE(true, false);
+    config.hand_over_advice = told ? "handed over so: try that" : "";
+    ServiceBed bed(config);
+    bed.world.port.unaccepted = "nobody accepts";
+    bed.to_starting();
+    bed.sick("no answer");
+    CHECK(bed.service->machine().last_detail ==
+          (told ? "no answer; nobody accepts; handed over so: try that" : "no answer"));
+    // Later it is not the start-up's business.
+    bed.advance(1s);
+    bed.world.port.unaccepted = {};
+    bed.healthy();
+    REQUIRE(bed.state() == State::kRunning);
+    bed.world.port.unaccepted = "nobody accepts";
+    bed.advance(5s);
+    bed.sick("no answer");
+    CHECK(bed.service->machine().last_detail == "no answer");
+}
+
+TEST_CASE("an app that finds its port taken by the socket that it was given is told of",
+          "[service][port]") {
+    auto config = app_config();
+    config.hand_over_advice = "handed over so: try that";
+    ServiceBed bed(config);
+    bed.world.output.lines[1] = "OSError: [Errno 98] Address already in use";
+    bed.to_starting();
+    bed.world.guardian.exited(1);
+    bed.world.guardian.empty();
+    bed.advance(1ms);
+    CHECK_THAT(bed.service->status().last_exit->cause,
+               Catch::Contains("Address already in use") &&
+                   Catch::Contains("the app binds a port by itself; handed over so: try that"));
+}
+
+TEST_CASE("LISTEN_FDS is announced as configured", "[service][port]") {
+    auto config = app_config();
+    config.listen_variables = GENERATE(true, false);
+    ServiceBed bed(config);
+    bed.to_starting();
+    CHECK(bed.world.guardian.last_spawn().listen_variables == config.listen_variables);
+}
+
 // ---- a port that is lost
 
 TEST_CASE("a held port that is lost while the app runs is looked for again", "[service][port]") {

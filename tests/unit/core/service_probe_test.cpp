@@ -62,6 +62,25 @@ TEST_CASE("an impostor's answer is unhealthy and names the impostor", "[service]
           "of 3)");
 }
 
+TEST_CASE("a held socket that others may share is looked at like one of the app's own",
+          "[service][probe]") {
+    ServiceBed bed;
+    bed.to_running();
+    bed.world.port.stranger = "4242 (python3)";
+    const auto answer = [&] {
+        bed.advance(5s);
+        bed.world.strategies.answer_probe(Verdict::kHealthy, "GET /health: 200", "");
+        bed.run();
+    };
+    answer();
+    CHECK(bed.service->status().healthy);
+    bed.world.port.may_be_shared = true;
+    answer();
+    CHECK_FALSE(bed.service->status().healthy);
+    CHECK_THAT(bed.service->status().cause,
+               Catch::Contains("port 5000 is answered by 4242 (python3), not by this app"));
+}
+
 TEST_CASE("a failure over which the machine slept counts nothing and is asked again",
           "[service][probe]") {
     ServiceBed bed;

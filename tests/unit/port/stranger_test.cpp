@@ -127,3 +127,45 @@ TEST_CASE("the kept socket itself is no stranger", "[port]") {
     REQUIRE(port.take("127.0.0.1", number));
     CHECK(port.stranger_on(number, 0) == "");
 }
+
+// ---- who does not take the held socket
+
+TEST_CASE("connections that nobody accepts are told of, with where the app listens instead",
+          "[port]") {
+    core::Loop loop;
+    HeldPort port(loop);
+    const auto number = test::free_port();
+    REQUIRE(port.take("127.0.0.1", number));
+    const auto other = test::free_port();
+    const Tree tree("127.0.0.1", other);
+    CHECK(port.not_accepted(tree.guardian()) == "");
+    auto client = test::connect_to("127.0.0.1", number);
+    REQUIRE(client);
+    client.reset();  // A probe that has given up waits on.
+    const std::string nobody = "nobody accepts connections on the socket that was handed over";
+    CHECK(port.not_accepted(tree.guardian()) ==
+          nobody + ", the app listens on 127.0.0.1:" + std::to_string(other));
+    CHECK(port.not_accepted(0) == nobody);
+    const UniqueFd accepted(accept4(port.listener(), nullptr, nullptr, SOCK_CLOEXEC));
+    REQUIRE(accepted);
+    CHECK(port.not_accepted(tree.guardian()) == "");
+}
+
+TEST_CASE("a held socket that the app has made shareable is told of, and who shares it named",
+          "[port]") {
+    core::Loop loop;
+    HeldPort port(loop);
+    const auto number = test::free_port();
+    CHECK_FALSE(port.shareable());
+    REQUIRE(port.take("127.0.0.1", number));
+    CHECK_FALSE(port.shareable());
+    const int on = 1;
+    REQUIRE(setsockopt(port.listener(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0);
+    CHECK(port.shareable());
+    CHECK(port.stranger_on(number, 0) == "");
+    const auto stranger = test::server("127.0.0.1", number, Ends::kListening, Option::kReusePort);
+    REQUIRE(stranger);
+    CHECK(port.stranger_on(number, 0) == this_process());
+    REQUIRE(port.listener() >= 0);
+    CHECK(port.shareable());
+}

@@ -55,6 +55,10 @@ class HeldPort final : public PortKeeper {
     // Answers up to 256 connections in any case, and more for 20 ms. Connections that have not sent
     // their request yet are kept open for a moment afterwards, as long as the loop runs.
     void close(const PortAnswer& answer) override;
+    bool shareable() const override;
+    // "nobody accepts connections on the socket that was handed over", with "; the app listens on
+    // 127.0.0.1:8000" when it does.
+    std::string not_accepted(std::int32_t guardian_pid) override;
     // Looks at what answers on the host of the last take() or test(), or on any address before the
     // first of them. "pid 412 (nginx)", or "another process" if no owner can be found.
     std::string stranger_on(std::uint16_t port, std::int32_t guardian_pid) override;

@@ -29,9 +29,9 @@ struct SpawnRequest {
     std::vector<std::string> argv;                                 // at least one
     std::vector<std::pair<std::string, std::string>> environment;  // exactly this
     std::string directory;                                         // empty: the supervisor's own
-    // When >= 0: placed at descriptor 3, and LISTEN_FDS=1 and LISTEN_PID are added to the
-    // environment; not owned.
-    int listener = -1;
+    int listener = -1;  // when >= 0: placed at descriptor 3; not owned
+    bool listen_variables =
+        true;      // with it LISTEN_FDS=1 and LISTEN_PID are added to the environment
     UniqueFd out;  // becomes 1
     UniqueFd err;  // becomes 2
 };
@@ -96,6 +96,11 @@ class PortKeeper {
     virtual void stop_answering() = 0;
     // The end: answers what waits in the backlog, within a few ms, and closes.
     virtual void close(const PortAnswer& answer) = 0;
+    // Has the app made the held socket one that others may share (SO_REUSEPORT)?
+    virtual bool shareable() const = 0;
+    // Why who connects to the held socket gets no answer: nobody has accepted a connection that
+    // waits there, and where what runs below `guardian_pid` listens instead. Empty: none waits.
+    virtual std::string not_accepted(std::int32_t guardian_pid) = 0;
     // Who listens on the port: empty when it is a process below `guardian_pid`, else a text that
     // names the stranger.
     virtual std::string stranger_on(std::uint16_t port, std::int32_t guardian_pid) = 0;

@@ -33,6 +33,10 @@ struct ServiceConfig {
     std::string address = "127.0.0.1";
     std::uint16_t base_port = 5000;
     std::uint16_t port_tries = 100;
+    // With PortMode::kHandOver: whether LISTEN_FDS and LISTEN_PID tell of the socket, and how it was
+    // handed over and what to try where the app does not take it, for causes; empty: it surely does.
+    bool listen_variables = true;
+    std::string hand_over_advice;
     MachineConfig machine;
     std::string first_cause = "not started yet";           // of `stopped`, until the first start
     Duration metrics_interval = std::chrono::seconds(10);  // 0: none
@@ -125,6 +129,8 @@ class Service {
     std::string port_tries_text() const;
     int held_listener();
     PortLost port_lost(bool instead_of_spawn) const;
+    std::string not_taken() const;
+    std::string binds_itself(const std::string& last_line) const;
     void perform_spawn(const Spawn& action);
     void perform_ask(const AskRestart& action);
     void perform_probe(const StartProbe& action);

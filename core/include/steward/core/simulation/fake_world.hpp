@@ -128,9 +128,13 @@ class FakePort final : public core::PortKeeper {
     void stop_answering() override;
     void close(const core::PortAnswer& answer) override;
     std::string stranger_on(std::uint16_t port, std::int32_t guardian_pid) override;
+    std::string not_accepted(std::int32_t) override { return unaccepted; }
+    bool shareable() const override { return may_be_shared; }
 
     std::map<std::uint16_t, std::string> in_use;  // why each cannot be had
     std::string stranger;                         // who answers in the app's place
+    bool may_be_shared = false;                   // the app has set SO_REUSEPORT on the held socket
+    std::string unaccepted;                       // why connections on the held socket wait
 
     // The app shuts the socket down and another process takes the port.
     void lose() {
