@@ -14,6 +14,7 @@ inline constexpr std::string_view kServiceName = "promptbin";
 inline constexpr std::string_view kHost = "127.0.0.1";
 inline constexpr std::uint16_t kPort = 5000;
 inline constexpr std::uint16_t kPortTries = 100;
+inline constexpr std::string_view kHandoff = "auto";
 
 inline constexpr std::chrono::nanoseconds kHealthInterval = 5s;
 inline constexpr std::chrono::nanoseconds kHealthTimeout = 2s;

@@ -12,6 +12,7 @@
 #include <fmt/core.h>
 #include <CLI/CLI.hpp>
 
+#include "handoff.hpp"
 #include "version.hpp"
 
 namespace steward::host {
@@ -187,6 +188,19 @@ void Flags::supervision() {
          [&o](const std::string& value) { o.host = value; });
     number("--port", "First port to try", o.port, 1, 65535);
     number("--port-tries", "How many ports to try, upwards", o.port_tries, 1, 65535);
+    text("--handoff",
+         "How the app comes to its port: auto, flag, listen-fds, werkzeug or port; see below [" +
+             o.handoff + "]",
+         "MODE", [&o](const std::string& value) {
+             for (const char* mode : {"auto", "flag", "listen-fds", "werkzeug", "port"}) {
+                 if (value == mode) {
+                     o.handoff = value;
+                     return;
+                 }
+             }
+             throw UsageError{fmt::format(
+                 "--handoff: must be auto, flag, listen-fds, werkzeug or port (got {})", value)};
+         });
     duration("--health-interval", "Time between health checks", o.health_interval,
              std::chrono::milliseconds(10));
     duration("--health-timeout", "Time for one health check", o.health_timeout,
@@ -252,11 +266,18 @@ constexpr const char* kFooter =
     "Without a command, and as `steward mcp`, it is an MCP server on stdin and stdout.\n"
     "`steward run -- CMD ARG...` and `steward mcp -- CMD ARG...` supervise another program; in its "
     "arguments {host}, {port},\n"
-    "{fd}, {data_dir} and {instance} are replaced. With {fd} it is given the listening socket, "
-    "with {port} alone it binds itself.\n"
+    "{fd}, {data_dir} and {instance} are replaced. --handoff: with flag it is given the listening "
+    "socket as descriptor {fd},\n"
+    "with listen-fds as systemd does it, with werkzeug as Flask's own server takes it, with port "
+    "it "
+    "binds {port} by itself.\n"
+    "auto is flag where an argument has {fd}, listen-fds for gunicorn, werkzeug for flask run, "
+    "else "
+    "port where one has {port}.\n"
     "The app gets PATH, HOME, LANG, LC_*, TZ, TMPDIR, USER, XDG_*, PYTHONUTF8=1, "
     "PYTHONUNBUFFERED=1 and STEWARD_INSTANCE,\n"
-    "with a handed-over socket also LISTEN_FDS=1 and LISTEN_PID.";
+    "with flag and listen-fds also LISTEN_FDS=1 and LISTEN_PID, with werkzeug WERKZEUG_SERVER_FD=3 "
+    "and WERKZEUG_RUN_MAIN=true.";
 
 constexpr const char* kHistoryHelp =
     "A STEP is one instance: `exit CODE`, `signal NUMBER` or `hang`, each with `after DURATION`, "
@@ -430,6 +451,9 @@ Parsed parse(int argc, const char* const* argv) {
         return {std::nullopt, version.what(), 0};
     } catch (const CLI::ParseError& error) {
         return {std::nullopt, describe(app, error), 2};
+    }
+    if (const auto handoff = choose_handoff(options); !handoff) {
+        return {std::nullopt, handoff.error().text, 2};
     }
     if (options.data_dir.empty()) {
         options.data_dir = home_folder() + "/" + std::string(defaults::kDataDirName);

@@ -26,6 +26,7 @@ struct Options {
     std::string host{defaults::kHost};
     std::uint16_t port = defaults::kPort;
     std::uint16_t port_tries = defaults::kPortTries;
+    std::string handoff{defaults::kHandoff};
     std::chrono::nanoseconds health_interval = defaults::kHealthInterval;
     std::chrono::nanoseconds health_timeout = defaults::kHealthTimeout;
     int health_failures = defaults::kHealthFailures;

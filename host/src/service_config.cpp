@@ -13,6 +13,8 @@
 
 #include <fmt/core.h>
 
+#include "app_command.hpp"
+#include "handoff.hpp"
 #include "steward/core/unique_fd.hpp"
 
 extern char** environ;
@@ -21,7 +23,6 @@ namespace steward::host {
 namespace {
 
 namespace fs = std::filesystem;
-using core::PortMode;
 
 bool passed_on(const std::string& name, const Options& options) {
     for (const auto pattern : defaults::kPassedOn) {
@@ -53,27 +54,20 @@ std::vector<std::pair<std::string, std::string>> app_environment(const Options& 
     return {variables.begin(), variables.end()};
 }
 
-bool uses(const std::vector<std::string>& command, const std::string& placeholder) {
-    return std::any_of(command.begin(), command.end(), [&](const std::string& argument) {
-        return argument.find(placeholder) != std::string::npos;
-    });
-}
-
-// The folder of the script or program that a command names, to notice when somebody mends it.
-std::string script_folder(const std::vector<std::string>& command) {
-    // Empty where a relative path leads nowhere: the working directory is gone.
-    const auto folder_of = [](const std::string& file) {
-        std::error_code error;
-        return fs::absolute(file, error).parent_path().string();
-    };
-    struct stat info {};
-    for (std::size_t i = 1; i < command.size(); ++i) {
-        if (stat(command[i].c_str(), &info) == 0 && S_ISREG(info.st_mode)) {
-            return folder_of(command[i]);
-        }
+void apply_handoff(const Options& options, core::ServiceConfig& config) {
+    const auto handoff = choose_handoff(options);
+    if (!handoff) {
+        return;  // parse() has refused it.
     }
-    return command.front().find('/') != std::string::npos ? folder_of(command.front())
-                                                          : std::string();
+    config.machine.port_mode = handoff->port_mode;
+    config.listen_variables = handoff->listen_variables;
+    config.hand_over_advice = handoff->advice;
+    config.environment.insert(config.environment.end(), handoff->environment.begin(),
+                              handoff->environment.end());
+    if (!handoff->any_port) {
+        config.port_tries = 1;
+        config.machine.startup_ports = 0;
+    }
 }
 
 }  // namespace
@@ -115,13 +109,9 @@ core::ServiceConfig service_config(const Options& options, const Paths& paths) {
         config.script = paths.app;
         config.directory = fs::path(paths.app).parent_path().string();
         config.watch_folder = config.directory;
-        machine.port_mode = PortMode::kHandOver;
     } else {
         config.argv = options.app_command;
-        config.watch_folder = script_folder(options.app_command);
-        machine.port_mode = uses(config.argv, "{fd}")     ? PortMode::kHandOver
-                            : uses(config.argv, "{port}") ? PortMode::kOwnBind
-                                                          : PortMode::kNone;
+        config.watch_folder = app_folder(config.argv, config.environment);
     }
     machine.health_enabled = options.health != "none";
     machine.health_interval = options.health_interval;
@@ -129,6 +119,7 @@ core::ServiceConfig service_config(const Options& options, const Paths& paths) {
     machine.health_failures = options.health_failures;
     machine.startup_timeout = options.startup_timeout;
     machine.startup_ports = options.startup_ports;
+    apply_handoff(options, config);
     machine.shutdown_timeout = options.shutdown_timeout;
     machine.exit_timeout = options.exit_timeout;
     machine.degraded_retry = options.degraded_retry;
@@ -193,7 +184,7 @@ core::Status check_address(const Options& options) {
 }
 
 bool needs_data_dir(const Options& options) {
-    return options.app_command.empty() || uses(options.app_command, "{data_dir}");
+    return options.app_command.empty() || has_placeholder(options.app_command, "{data_dir}");
 }
 
 core::Status check_data_dir(const Options& options) {

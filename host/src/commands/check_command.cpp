@@ -18,6 +18,7 @@
 #include <fmt/core.h>
 
 #include "commands.hpp"
+#include "handoff.hpp"
 #include "service_config.hpp"
 #include "session.hpp"
 #include "steward/core/held_port.hpp"
@@ -209,7 +210,11 @@ void check_own_programs(const Paths& paths, Findings& findings) {
     }
 }
 
-void check_port(const core::ServiceConfig& config, Findings& findings) {
+void check_port(const core::ServiceConfig& config, const Options& options, Findings& findings) {
+    if (const auto handoff = choose_handoff(options); handoff && !handoff->mode.empty()) {
+        findings.good(
+            fmt::format("--handoff {}: {} ({})", handoff->mode, handoff->meaning, handoff->why));
+    }
     if (config.machine.port_mode == core::PortMode::kNone) {
         findings.good(
             config.machine.health_enabled
@@ -258,7 +263,7 @@ int check_command(const Options& options) {
     }
     check_command_line(config, options.app_command.empty(), findings);
     if (const auto status = check_address(options); status) {
-        check_port(config, findings);
+        check_port(config, options, findings);
     } else {
         findings.bad(status.error().text);
     }
