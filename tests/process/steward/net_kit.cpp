@@ -89,8 +89,11 @@ UniqueFd occupy(const std::string& address, std::uint16_t port, Ends ends, Reuse
     UniqueFd fd(socket(name.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
     const int on = 1;
     const int off = 0;
-    if (reuse == Reuse::kYes) {
+    if (reuse != Reuse::kNo) {
         setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    }
+    if (reuse == Reuse::kPort) {
+        setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     }
     if (name.storage.ss_family == AF_INET6) {
         setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);

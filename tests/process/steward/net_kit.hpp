@@ -14,7 +14,7 @@
 namespace steward::tests {
 
 enum class Ends { kBound, kListening };
-enum class Reuse { kNo, kYes };
+enum class Reuse { kNo, kYes, kPort };  // SO_REUSEADDR, SO_REUSEPORT as well
 
 // A socket of this process on that address; "::" takes IPv4 along. Throws std::runtime_error if it
 // cannot be bound.
