@@ -29,6 +29,7 @@ constexpr std::size_t kMaxLastLine = LineSplitter::kMaxHead;
 constexpr Duration kLastLineLimit = std::chrono::milliseconds(100);
 constexpr Duration kPartialLimit = std::chrono::seconds(1);
 constexpr Duration kCloseAfter = std::chrono::seconds(2);
+constexpr Duration kLineQuiet = std::chrono::milliseconds(20);
 constexpr Duration kKeepUpLimit = std::chrono::milliseconds(5);
 constexpr Duration kRetryAfter = std::chrono::milliseconds(250);
 
@@ -80,6 +81,14 @@ struct AppOutput::Impl : std::enable_shared_from_this<AppOutput::Impl> {
         TimePoint partial_since{};
         TimerId partial_timer = 0;
     };
+    // Somebody waits for a line on stderr.
+    struct Awaited {
+        std::uint64_t generation = 0;
+        std::string mark;
+        std::uint64_t after = 0;  // the number of the last line that does not count
+        bool seen = false;
+        TimerId quiet = 0;
+    };
     using Answer = std::function<void(std::string)>;
     struct Question {
         Answer answer;
@@ -101,6 +110,7 @@ struct AppOutput::Impl : std::enable_shared_from_this<AppOutput::Impl> {
     void schedule_pump();
     OutputBuffer::Pump pump();
     std::string find_last_line(std::uint64_t generation);
+    void look_for_awaited(std::uint64_t ticket);
     void drain_everything();
 
     // The core's loop.
@@ -127,6 +137,7 @@ struct AppOutput::Impl : std::enable_shared_from_this<AppOutput::Impl> {
     LineTail lines;
     std::map<Key, Pipe> pipes;
     std::map<std::uint64_t, TimerId> closing;
+    std::map<std::uint64_t, Awaited> awaited;         // by ticket
     std::map<std::uint64_t, std::string> last_lines;  // of closed pipes
     bool pump_posted = false;
     TimerId retry = 0;
@@ -153,6 +164,9 @@ AppOutput::~AppOutput() {
     }
     for (const auto& [generation, timer] : impl_->closing) {
         impl_->log.disarm(timer);
+    }
+    for (const auto& [ticket, line] : impl_->awaited) {
+        impl_->log.disarm(line.quiet);
     }
     impl_->log.disarm(impl_->retry);
 }
@@ -200,6 +214,29 @@ void AppOutput::last_line(std::uint64_t generation, std::function<void(std::stri
         auto text = self.find_last_line(generation);
         self.core.post(self.guarded(
             [ticket, text = std::move(text)](Impl& me) { me.answer_now(ticket, text); }));
+    }));
+}
+
+void AppOutput::await_line(std::uint64_t generation, const std::string& mark, Duration limit,
+                           std::function<void(bool came)> answer) {
+    const auto ticket = impl_->ask(
+        limit, [] { return std::string(); },
+        [weak = impl_->weak_from_this(), ticket = impl_->next_ticket,
+         answer = std::move(answer)](const std::string& line) {
+            if (const auto self = weak.lock()) {
+                self->log.post(self->guarded([ticket](Impl& me) {
+                    if (const auto it = me.awaited.find(ticket); it != me.awaited.end()) {
+                        me.log.disarm(it->second.quiet);
+                        me.awaited.erase(it);
+                    }
+                }));
+            }
+            answer(!line.empty());
+        });
+    const Impl::Awaited line{generation, mark, impl_->lines.last_sequence(), false, 0};
+    impl_->log.post(impl_->guarded([ticket, line](Impl& self) {
+        self.awaited[ticket] = line;
+        self.look_for_awaited(ticket);
     }));
 }
 
@@ -353,6 +390,9 @@ void AppOutput::Impl::take(const Key& key,
     if (options.on_lines) {
         options.on_lines(batch);
     }
+    for (const auto& [ticket, line] : awaited) {
+        look_for_awaited(ticket);
+    }
     schedule_pump();
 }
 
@@ -467,6 +507,29 @@ OutputBuffer::Pump AppOutput::Impl::pump() {
         });
     }
     return result;
+}
+
+// Once the line has come, each further one puts the answer off.
+void AppOutput::Impl::look_for_awaited(std::uint64_t ticket) {
+    Awaited& line = awaited.at(ticket);
+    const auto fresh = lines.since(line.after, SIZE_MAX);
+    const auto counts = [&line](const OutputLine& one) {
+        return one.generation == line.generation && one.stream == OutputStream::kErr &&
+               (line.seen || one.text.find(line.mark) != std::string::npos);
+    };
+    if (fresh.empty()) {
+        return;
+    }
+    line.after = fresh.back().sequence;
+    if (std::none_of(fresh.begin(), fresh.end(), counts)) {
+        return;
+    }
+    line.seen = true;
+    log.disarm(line.quiet);
+    line.quiet = log.arm(log.now() + kLineQuiet, [this, ticket] {
+        awaited.at(ticket).quiet = 0;
+        core.post(guarded([ticket](Impl& self) { self.answer_now(ticket, "came"); }));
+    });
 }
 
 void AppOutput::Impl::drain_everything() {

@@ -648,6 +648,12 @@ void GuardianClient::check() {
     impl_->ping(kPingTime);
 }
 
+void GuardianClient::signal_app(int number) {
+    if (impl_->app != 0 && impl_->app_pidfd) {
+        syscall(SYS_pidfd_send_signal, impl_->app_pidfd.get(), number, nullptr, 0);
+    }
+}
+
 std::int32_t GuardianClient::guardian_pid() const {
     return impl_->guardian.pid;
 }

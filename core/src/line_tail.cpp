@@ -30,6 +30,11 @@ std::vector<OutputLine> LineTail::last(std::size_t max_lines) const {
     return {lines_.end() - count, lines_.end()};
 }
 
+std::uint64_t LineTail::last_sequence() const {
+    const std::lock_guard lock(mutex_);
+    return sequence_;
+}
+
 std::vector<OutputLine> LineTail::since(std::uint64_t sequence, std::size_t max_lines) const {
     const std::lock_guard lock(mutex_);
     const auto first = std::upper_bound(

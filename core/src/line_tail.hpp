@@ -19,6 +19,7 @@ class LineTail {
     // its size.
     void add(std::vector<OutputLine>& lines);
     std::vector<OutputLine> last(std::size_t max_lines) const;
+    std::uint64_t last_sequence() const;  // 0: there has been none
     std::vector<OutputLine> since(std::uint64_t sequence, std::size_t max_lines) const;
     // The last line of that stream that is not blank; empty if it is not in memory.
     std::string last_text(std::uint64_t generation, OutputStream stream) const;

@@ -59,6 +59,10 @@ void Stepper::begin_start(Origin origin, const std::string& cause) {
     s_.spawned_at = now_;
     s_.startup.reset();
     s_.failures = 0;
+    s_.unexcused = 0;
+    s_.successes = 0;
+    s_.evidence = {};
+    s_.dumping = false;
     s_.attempt = 0;
     s_.answered = false;
     s_.last_detail.clear();

@@ -2,6 +2,7 @@
 // failure.
 #include <algorithm>
 #include <array>
+#include <string_view>
 
 #include "machine_step.hpp"
 #include "steward/restart.h"
@@ -17,25 +18,79 @@ bool names_broken_code(const std::string& line) {
                        [&](const char* name) { return line.find(name) != std::string::npos; });
 }
 
+// The failure and the policy's reason in one sentence; a policy that begins with the failure too
+// ("exit code 3: restart 1 of 5 in 250 ms") does not say it twice.
+std::string with_reason(const std::string& cause, std::string why) {
+    const auto colon = why.find(": ");
+    const auto ends_there = [&cause](std::size_t at) {
+        return at == cause.size() || std::string_view(":;,").find(cause[at]) != std::string::npos;
+    };
+    if (colon != std::string::npos && cause.starts_with(why.substr(0, colon)) &&
+        ends_there(colon)) {
+        why.erase(0, colon + 2);
+    }
+    return why.empty() ? cause : cause + "; " + why;
+}
+
 }  // namespace
 
 // Precondition: something of the tree may exist.
 void Stepper::take_down(State state, After after, const std::string& cause) {
-    const bool had_pid = s_.pid != 0 || s_.state == State::kStarting;
+    const bool had_process = s_.pid != 0 || s_.state == State::kStarting;
     cancel_probe();
     disarm_all();
     enter(state, cause);
     s_.after = after;
     s_.after_cause = cause;
-    if (had_pid) {
-        act(Terminate{});
-        act(Arm{TimerName::kShutdown, now_ + (s_.exiting ? c_.exit_timeout : c_.shutdown_timeout)});
+    if (had_process) {
+        terminate();
     } else {
         kill_rest();
     }
 }
 
+void Stepper::terminate() {
+    act(Terminate{});
+    act(Arm{TimerName::kShutdown, now_ + (s_.exiting ? c_.exit_timeout : c_.shutdown_timeout)});
+}
+
+// For failed probes. Why it did not answer is known best by its stacks; a process that stands still
+// cannot write them down, and one that answers does not need to.
+void Stepper::take_down_failed(After after, const std::string& cause) {
+    const auto condition = s_.evidence.condition;
+    s_.dumping = c_.stack_dump && s_.pid != 0 &&
+                 (condition == Condition::kBusy || condition == Condition::kHung ||
+                  condition == Condition::kUnknown);
+    if (!s_.dumping) {
+        take_down(State::kUnhealthy, after, cause);
+        return;
+    }
+    cancel_probe();
+    disarm_all();
+    enter(State::kUnhealthy, cause);
+    s_.after = after;
+    s_.after_cause = cause;
+    act(DumpStack{s_.generation});
+    act(Arm{TimerName::kShutdown, now_ + kDumpTime + kDumpGrace});
+}
+
+void Stepper::end_dump(const std::string& what) {
+    s_.dumping = false;
+    if (s_.state == State::kUnhealthy && s_.cause == s_.after_cause) {
+        s_.cause += "; " + what;  // Nobody has asked for something else meanwhile.
+        s_.after_cause = s_.cause;
+    }
+    terminate();
+}
+
+void Stepper::on(const DumpEnded& in) {
+    if (s_.dumping && in.generation == s_.generation) {
+        end_dump(in.came ? "stack dump in the app's log" : "it wrote no stack dump");
+    }
+}
+
 void Stepper::kill_rest() {
+    s_.dumping = false;
     act(Disarm{TimerName::kShutdown});
     act(Kill{});
     // The first SIGKILL fixes the end; what happens afterwards does not move it.
@@ -68,6 +123,7 @@ void Stepper::on(const Exited& in) {
     }
     s_.pid = 0;
     s_.healthy = false;
+    s_.dumping = false;
     s_.last_exit = LastExit{in.signaled, in.code, now_, cause};
     cancel_probe();
     act(Disarm{TimerName::kStartup});
@@ -205,17 +261,6 @@ void Stepper::on(const Decided& in) {
         const Decided decision = in;
         apply(decision);
     }
-}
-
-// The failure and the policy's reason in one sentence; a policy that begins with the failure too
-// does not say it twice.
-std::string Stepper::with_reason(const std::string& cause, std::string why) const {
-    const std::string failure =
-        s_.last_exit ? describe_exit(s_.last_exit->signaled, s_.last_exit->code) + ": " : "";
-    if (!failure.empty() && why.starts_with(failure)) {
-        why.erase(0, failure.size());
-    }
-    return why.empty() ? cause : cause + "; " + why;
 }
 
 void Stepper::apply(const Decided& decision) {

@@ -111,6 +111,10 @@ void Stepper::on(const ExitRequested& in) {
             }
             s_.after = After::kFinish;
             s_.after_cause = in.reason;
+            if (s_.dumping) {
+                s_.dumping = false;
+                act(Terminate{});
+            }
             if (termed) {
                 act(Arm{TimerName::kShutdown, now_ + c_.exit_timeout});
             } else {
@@ -175,7 +179,9 @@ void Stepper::on(const TimerFired& in) {
             }
             break;
         case TimerName::kShutdown:
-            if (taking_down() && s_.state != State::kUnkillable) {
+            if (s_.dumping) {
+                end_dump("it wrote no stack dump");
+            } else if (taking_down() && s_.state != State::kUnkillable) {
                 kill_rest();
             }
             break;

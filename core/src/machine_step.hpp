@@ -16,6 +16,8 @@ namespace steward::core {
 // The start-up timer comes this much after the deadline that the waiting probe has, so that the
 // probe's own verdict is there.
 inline constexpr Duration kStartupGrace = std::chrono::milliseconds(250);
+// SIGTERM follows this much after kDumpTime should nobody say how the dump ended.
+inline constexpr Duration kDumpGrace = std::chrono::milliseconds(50);
 
 // "1.5 s", "800 ms", "10 min".
 std::string duration_text(Duration d);
@@ -50,6 +52,7 @@ class Stepper {
     void on(const Decided& in);
     void on(const FilesChanged& in);
     void on(const TimerFired& in);
+    void on(const DumpEnded& in);
 
   private:
     // Built in place: a temporary Action makes g++ 12 warn of members that it does not have.
@@ -69,16 +72,20 @@ class Stepper {
     void cancel_probe();
     void probe_while_starting(const ProbeResult& in);
     void probe_while_running(const ProbeResult& in);
+    bool counts_as_healthy();
+    void fail_probe(const ProbeResult& in);
     void end_of_startup();
     void extend_startup();
     void become_running(bool healthy, const std::string& cause);
     void take_down(State state, After after, const std::string& cause);
+    void take_down_failed(After after, const std::string& cause);
+    void terminate();
+    void end_dump(const std::string& what);
     void kill_rest();
     void follow();
     void fail(std::uint32_t kind, int code, const std::string& cause);
     void ask_restart(const std::string& cause);
     void apply(const Decided& decision);
-    std::string with_reason(const std::string& cause, std::string why) const;
     void degrade(const std::string& cause);
     void next_port(const std::string& cause);
     void remember(std::uint32_t kind, int code);

@@ -134,6 +134,8 @@ void PluginStrategies::Impl::on_done(void* ud, steward_token token,
                              : result->verdict == STEWARD_UNHEALTHY ? Verdict::kUnhealthy
                                                                     : Verdict::kUnknown;
             answer.detail = clean_text(result->detail);
+            answer.timed_out =
+                answer.verdict == Verdict::kUnhealthy && result->status == STEWARD_E_TIMEOUT;
             if (STEWARD_HAS(result, instance_id)) {
                 answer.instance_id = clean_text(result->instance_id, 256);
             }

@@ -29,6 +29,7 @@ Service::Service(ServiceConfig config, ServiceParts parts)
     : config_(std::move(config)), parts_(std::move(parts)) {
     state_.since = parts_.scheduler.now();
     state_.cause = config_.first_cause;
+    config_.machine.stack_dump = config_.stack_dump.signal != 0;
     note_times();
     parts_.guardian.listen({
         [this](std::int32_t pid) { feed(Spawned{pid}); },
@@ -158,6 +159,7 @@ void Service::perform(Action& action) {
         void operator()(const Disarm& a) { self.disarm(a.timer); }
         void operator()(Emit& a) { self.publish(std::move(a.event)); }
         void operator()(const Finish& a) { self.perform_finish(a); }
+        void operator()(const DumpStack& a) { self.perform_dump(a); }
     };
     std::visit(Performer{*this}, action);
 }
@@ -465,6 +467,9 @@ void Service::perform_probe(const StartProbe& action) {
     question.instance_id = instance_id_;
     parts_.guardian.check();
     const Duration slept = parts_.os.slept();
+    if (action.attempt == 1 || (state_.state == State::kRunning && state_.failures == 0)) {
+        last_look_ = look();
+    }
     parts_.strategies.probe(question,
                             [this, action, slept, alive = alive_](const ProbeAnswer& answer) {
                                 if (*alive) {
@@ -481,12 +486,20 @@ void Service::judge_probe(const StartProbe& action, Duration slept_before,
     }
     Verdict verdict = answer.verdict;
     std::string detail = answer.detail;
+    Evidence evidence;
     if (verdict == Verdict::kUnhealthy) {
         const bool slept = parts_.os.slept() - slept_before > kSleepJump;
         const bool late = parts_.scheduler.now() - action.deadline > kLateWake;
         if (slept || late) {
             feed(ProbeVoided{action.epoch});
             return;
+        }
+        if (answer.timed_out) {
+            AppLook now = look();
+            evidence = weigh(last_look_, now);
+            if (state_.state == State::kRunning) {
+                last_look_ = std::move(now);
+            }
         }
     }
     const bool ours =
@@ -504,7 +517,25 @@ void Service::judge_probe(const StartProbe& action, Duration slept_before,
     if (verdict == Verdict::kUnhealthy && state_.state == State::kStarting) {
         detail += not_taken();
     }
-    feed(ProbeResult{action.epoch, verdict, std::move(detail)});
+    feed(ProbeResult{action.epoch, verdict, std::move(detail), std::move(evidence)});
+}
+
+AppLook Service::look() {
+    AppLook look =
+        parts_.os.look({state_.pid, parts_.guardian.guardian_pid(), config_.address, state_.port});
+    look.at = parts_.scheduler.now();
+    return look;
+}
+
+void Service::perform_dump(const DumpStack& action) {
+    // Awaited first: it may be written before the signal call returns.
+    parts_.output.await_line(action.generation, config_.stack_dump.mark, kDumpTime,
+                             [this, generation = action.generation, alive = alive_](bool came) {
+                                 if (*alive) {
+                                     feed(DumpEnded{generation, came});
+                                 }
+                             });
+    parts_.guardian.signal_app(config_.stack_dump.signal);
 }
 
 // ---- what follows from the state

@@ -105,6 +105,7 @@ void add_diag_row(const nlmsghdr* message, std::uint16_t port, std::vector<Socke
     }
     SocketRow row =
         make_row(v6, local, ntohs(body.id.idiag_sport), body.idiag_state, body.idiag_inode);
+    row.queued = row.state == TCP_LISTEN ? body.idiag_rqueue : 0;
     const char* at = payload(message) + NLMSG_ALIGN(sizeof body);
     const char* end = reinterpret_cast<const char*>(message) + message->nlmsg_len;
     while (end - at >= static_cast<std::ptrdiff_t>(sizeof(nlattr))) {
@@ -167,11 +168,12 @@ std::optional<SocketRow> parse_proc_line(const std::string& line, std::uint16_t 
     char address[33] = {};
     unsigned row_port = 0;
     unsigned state = 0;
+    unsigned queued = 0;
     unsigned long long inode = 0;
     if (std::sscanf(
             line.c_str(),
-            " %*u: %32[0-9A-Fa-f]:%4x %*32[0-9A-Fa-f]:%*4x %2x %*x:%*x %*x:%*x %*x %*u %*u %llu",
-            address, &row_port, &state, &inode) != 4 ||
+            " %*u: %32[0-9A-Fa-f]:%4x %*32[0-9A-Fa-f]:%*4x %2x %*x:%x %*x:%*x %*x %*u %*u %llu",
+            address, &row_port, &state, &queued, &inode) != 5 ||
         (port != 0 && row_port != port) || std::strlen(address) != (v6 ? 32U : 8U)) {
         return std::nullopt;
     }
@@ -186,7 +188,9 @@ std::optional<SocketRow> parse_proc_line(const std::string& line, std::uint16_t 
     } else {
         local = mapped(words[0]);
     }
-    return make_row(v6, local, row_port, state, inode);
+    SocketRow row = make_row(v6, local, row_port, state, inode);
+    row.queued = row.state == TCP_LISTEN ? queued : 0;
+    return row;
 }
 
 // ---- /proc/PID

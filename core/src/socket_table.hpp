@@ -39,8 +39,9 @@ struct SocketRow {
     bool v6_only = false;    // known for listening sockets only, and not from /proc
     std::uint8_t state =
         0;  // TCP_LISTEN, TCP_TIME_WAIT, …; 13: bound, not listening (Linux 6.8 and later)
-    std::uint64_t inode = 0;  // 0: belongs to no process
-    std::uint16_t port = 0;   // the local one
+    std::uint64_t inode = 0;   // 0: belongs to no process
+    std::uint16_t port = 0;    // the local one
+    std::uint32_t queued = 0;  // of a listening socket: connections that have not been accepted
 
     // A connection that is closing and belongs to no process.
     bool ownerless() const;

@@ -15,9 +15,15 @@ constexpr Duration kAnswer = 250ms;
 constexpr Duration kLine = 100ms;
 constexpr Duration kProbeGrace = 100ms;
 constexpr Duration kStartupGrace = 250ms;
+constexpr Duration kDumpGrace = 50ms;
 // Restarts since the app was last well for this long: the default policy's numbers.
 constexpr std::uint64_t kMaxRestarts = 5;
 constexpr Duration kStable = 60s;
+
+bool has_field(const Event& event, std::string_view name) {
+    return std::any_of(event.fields.begin(), event.fields.end(),
+                       [name](const auto& field) { return field.first == name; });
+}
 
 std::string origin_of(const Event& event) {
     for (const auto& [key, value] : event.fields) {
@@ -113,6 +119,7 @@ void ServiceInvariants::spawned(const SpawnRequest& request) {
                 "an instance was told another port than the held one");
     }
     last_probe_healthy_ = false;
+    forget_row();
     well_since_.reset();
     well_for_ = {};
 }
@@ -163,8 +170,15 @@ void ServiceInvariants::published(const Event& event) {
         case EventName::kProbeFailed:
             end_of_health();
             break;
-        case EventName::kServiceExit:
         case EventName::kServiceUnhealthy:
+            if (has_field(event, "failures") && !row_uncertain_) {
+                require(
+                    unexcused_ >= config_.machine.health_failures ||
+                        (failing_since_ && now() - *failing_since_ >= config_.machine.busy_limit),
+                    "busy-limit", "a busy or traced app was taken down before its limit");
+            }
+            [[fallthrough]];
+        case EventName::kServiceExit:
             end_of_health();
             if (well_for_ >= kStable) {
                 budget_used_ = 0;  // This failure is the first of a new series.
@@ -186,18 +200,55 @@ void ServiceInvariants::decided(const RestartAnswer& answer) {
 void ServiceInvariants::probe_asked() {
     probe_activity_ = now();
     disturbance_at_probe_ = disturbance_;
+    if (!failing_since_) {
+        looked_at_ = now();
+        look_readable_ = world_.os.unreadable.empty();
+    }
+}
+
+void ServiceInvariants::forget_row() {
+    failing_since_.reset();
+    unexcused_ = 0;
+    row_uncertain_ = false;
+}
+
+// Had it, all the time since it was looked at last, a reason not to answer?
+bool ServiceInvariants::excused(const ProbeAnswer& answer) const {
+    if (!answer.timed_out || !world_.os.unreadable.empty()) {
+        return false;
+    }
+    if (world_.app_stands_still()) {
+        return !world_.os.tracer.empty();
+    }
+    const auto busy_since = world_.os.busy_since();
+    return look_readable_ && busy_since && *busy_since <= looked_at_;
+}
+
+void ServiceInvariants::count_answer(const ProbeAnswer& answer) {
+    if (last_probe_healthy_) {
+        forget_row();
+    } else if (answer.verdict == Verdict::kUnhealthy || port_foreign_) {
+        unexcused_ = excused(answer) ? 0 : unexcused_ + 1;
+        failing_since_ = failing_since_.value_or(now());
+        if (answer.timed_out) {
+            looked_at_ = now();
+            look_readable_ = world_.os.unreadable.empty();
+        }
+    }
 }
 
 void ServiceInvariants::probe_answered(const ProbeAnswer& answer) {
     probe_activity_ = now();
     if (answer.verdict == Verdict::kUnhealthy && disturbance_ != disturbance_at_probe_) {
         disturbance_at_probe_ = disturbance_;
+        row_uncertain_ = true;
         return;  // It may be void.
     }
     disturbance_at_probe_ = disturbance_;
     port_foreign_ = config_.machine.port_mode == PortMode::kOwnBind &&
                     answer.instance_id == "another" && !world_.port.stranger.empty();
     last_probe_healthy_ = answer.verdict == Verdict::kHealthy && !port_foreign_;
+    count_answer(answer);
 }
 
 void ServiceInvariants::disturbed(Duration by) {
@@ -256,8 +307,10 @@ std::optional<Duration> ServiceInvariants::limit_of(const MachineState& machine)
                        : kAnswer + c.kill_timeout + kLine;
         case State::kUnhealthy:
         case State::kStopping:
-            return machine.exiting ? c.exit_timeout + c.exit_kill_timeout + kLine
-                                   : c.shutdown_timeout + c.kill_timeout + kLine;
+            return machine.exiting
+                       ? c.exit_timeout + c.exit_kill_timeout + kLine
+                       : c.shutdown_timeout + c.kill_timeout + kLine +
+                             (config_.stack_dump.signal != 0 ? kDumpTime + kDumpGrace : Duration{});
         case State::kBackingOff:
             return last_delay_;
         case State::kDegraded:

@@ -18,7 +18,7 @@
 namespace steward::simulation {
 
 // The names, as they are printed.
-inline constexpr std::array<std::string_view, 14> kInvariants{
+inline constexpr std::array<std::string_view, 15> kInvariants{
     "one-instance",   // at most one live instance
     "stop-holds",     // after an acknowledged stop nothing starts before a start is asked for
     "budget",         // no more automatic starts than the restart strategy's budget
@@ -26,6 +26,7 @@ inline constexpr std::array<std::string_view, 14> kInvariants{
     "settled-once",   // each request is settled exactly once and as soon as the state says so
     "cause",          // every state and every event has a cause
     "healthy",        // the last probe said so, the process lives, neither stopped nor a zombie
+    "busy-limit",     // an app with an excuse for not answering is not taken down before its limit
     "port-kept",      // the port changes only when the machine says so, and is the held one
     "generation",     // exactly one more for each start
     "restarts",       // counts the automatic starts, never reset
@@ -85,6 +86,9 @@ class ServiceInvariants {
     void check_port(const core::ServiceStatus& status);
     void check_counts(const core::ServiceStatus& status);
     void check_exit();
+    void count_answer(const core::ProbeAnswer& answer);
+    void forget_row();
+    bool excused(const core::ProbeAnswer& answer) const;
     TimePoint now() const { return world_.scheduler.now(); }
 
     FakeWorld& world_;
@@ -120,6 +124,12 @@ class ServiceInvariants {
     // Health, as the answers that were given say.
     bool last_probe_healthy_ = false;
     bool port_foreign_ = false;
+    // The row of failed probes, as the world was.
+    TimePoint looked_at_{};  // the app is known to have been looked at then
+    bool look_readable_ = false;
+    std::optional<TimePoint> failing_since_;
+    int unexcused_ = 0;
+    bool row_uncertain_ = false;  // a failure of it may have been void
 
     // Counts, as the events say.
     std::uint64_t starts_ = 0;

@@ -36,6 +36,11 @@ core::ServiceConfig config_of(Random& random) {
     machine.port_mode = pick(random, kModes);
     machine.health_enabled = !random.one_in(10);
     machine.health_failures = 1 + static_cast<int>(random.below(3));
+    machine.health_successes = random.one_in(3) ? 1 + static_cast<int>(random.below(3)) : 1;
+    machine.busy_limit = pick(random, std::array<Duration, 4>{0s, 7s, 20s, 60s});
+    if (random.one_in(2)) {
+        config.stack_dump = {10, "most recent call first"};
+    }
     machine.startup_timeout = pick(random, std::array<Duration, 3>{500ms, 3s, 30s});
     machine.startup_ports = static_cast<int>(random.below(4));
     machine.shutdown_timeout = pick(random, std::array<Duration, 3>{50ms, 1s, 10s});
@@ -56,7 +61,8 @@ Kind kind_of(Random& random) {
         Weight{Kind::kExit, 1},           Weight{Kind::kExitNow, 1},
         Weight{Kind::kNextApp, 24},       Weight{Kind::kEnds, 16},
         Weight{Kind::kHealth, 12},        Weight{Kind::kFreezes, 4},
-        Weight{Kind::kThaws, 4},          Weight{Kind::kIgnoresTerm, 4},
+        Weight{Kind::kThaws, 4},          Weight{Kind::kBusy, 10},
+        Weight{Kind::kHidden, 2},         Weight{Kind::kIgnoresTerm, 4},
         Weight{Kind::kUnkillable, 3},     Weight{Kind::kReleased, 4},
         Weight{Kind::kLeavesChildren, 3}, Weight{Kind::kGuardianDies, 5},
         Weight{Kind::kPortTaken, 6},      Weight{Kind::kPortFreed, 5},
@@ -92,13 +98,38 @@ Duration gap_of(Random& random) {
 }  // namespace
 
 const char* name_of(Kind kind) {
-    static constexpr std::array kNames{
-        "a client comes",  "start",        "stop",        "restart",      "exit",
-        "exit at once",    "next app",     "app ends",    "health",       "app freezes",
-        "app thaws",       "TERM ignored", "unkillable",  "released",     "children stay",
-        "guardian dies",   "port taken",   "port freed",  "socket shut",  "stranger",
-        "restart answers", "port answers", "quarantined", "file changes", "script missing",
-        "output fails",    "line slow",    "wall jumps",  "loop stalls",  "suspend"};
+    static constexpr std::array kNames{"a client comes",
+                                       "start",
+                                       "stop",
+                                       "restart",
+                                       "exit",
+                                       "exit at once",
+                                       "next app",
+                                       "app ends",
+                                       "health",
+                                       "app freezes",
+                                       "app thaws",
+                                       "app busy",
+                                       "app hidden",
+                                       "TERM ignored",
+                                       "unkillable",
+                                       "released",
+                                       "children stay",
+                                       "guardian dies",
+                                       "port taken",
+                                       "port freed",
+                                       "socket shut",
+                                       "stranger",
+                                       "restart answers",
+                                       "port answers",
+                                       "quarantined",
+                                       "file changes",
+                                       "script missing",
+                                       "output fails",
+                                       "line slow",
+                                       "wall jumps",
+                                       "loop stalls",
+                                       "suspend"};
     static_assert(kNames.size() == kKinds);
     return kNames[static_cast<std::size_t>(kind)];
 }

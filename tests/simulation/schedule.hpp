@@ -23,8 +23,10 @@ enum class Kind {
     kNextApp,  // how the next instance behaves; else it is well
     kEnds,
     kHealth,
-    kFreezes,
+    kFreezes,  // stopped by a signal, or by a debugger
     kThaws,
+    kBusy,    // it uses a core and answers no probe; until it does no more
+    kHidden,  // what it is doing cannot be seen
     kIgnoresTerm,
     kUnkillable,
     kReleased,

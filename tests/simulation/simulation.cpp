@@ -210,10 +210,17 @@ class Run {
                 world_.health = health_of(value);
                 break;
             case Kind::kFreezes:
+                world_.os.tracer = value % 3 == 0 ? "4242 (gdb)" : "";
                 world_.freeze();
                 break;
             case Kind::kThaws:
                 world_.thaw();
+                break;
+            case Kind::kBusy:
+                world_.set_busy(value % 4 != 0);
+                break;
+            case Kind::kHidden:
+                world_.os.unreadable = value % 2 == 0 ? "/proc/101/stat cannot be read" : "";
                 break;
             case Kind::kIgnoresTerm:
                 world_.ignores_term = value % 2 == 0;
@@ -273,6 +280,7 @@ class Run {
                 break;
             case Kind::kLineSlow:
                 world_.output.line_takes = std::chrono::milliseconds(1 + value % 100);
+                world_.output.dump_takes = std::chrono::milliseconds(value % 300);
                 break;
             case Kind::kWallJumps:
                 world_.os.wall_jump += std::chrono::hours(static_cast<int>(value % 200) - 100);

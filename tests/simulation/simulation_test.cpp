@@ -118,6 +118,15 @@ std::vector<Case> cases() {
                  step.state.healthy = step.state.state == State::kRunning;
              }
          })});
+    all.push_back({"no patience with a busy app", "busy-limit",
+                   machine_with([](const MachineConfig& config, const MachineState& before,
+                                   const Input& input, TimePoint now, Step& step) {
+                       if (const auto* result = std::get_if<ProbeResult>(&input)) {
+                           auto without = *result;
+                           without.evidence = {};
+                           step = core::step(config, before, without, now);
+                       }
+                   })});
     all.push_back(
         {"another port after each instance", "port-kept",
          machine_with([](const auto&, const auto&, const Input& input, TimePoint, Step& step) {

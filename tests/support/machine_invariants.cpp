@@ -311,6 +311,10 @@ void MachineInvariants::check_values(const MachineState& s) {
         !s.probing || ((s.state == State::kStarting || s.state == State::kRunning) && s.pid != 0),
         "probing without a process to probe");
     require(s.pid == 0 || s.tree, "a process without a tree");
+    require(!s.dumping || ((s.state == State::kUnhealthy || s.state == State::kStopping) &&
+                           s.pid != 0 && is_armed(TimerName::kShutdown)),
+            "a stack dump is waited for without a process or without an end");
+    require(s.unexcused <= s.failures, "more failures without an excuse than failures");
     require(!s.probing || probe_ == s.epoch,
             "the probe in flight has another epoch than the state");
 }

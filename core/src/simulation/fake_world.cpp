@@ -64,6 +64,13 @@ void FakeGuardian::kill() {
     }
 }
 
+void FakeGuardian::signal_app(int number) {
+    journal_.add("signal " + std::to_string(number));
+    if (!alive_) {
+        journal_.breach("a signal to an app that is not there");
+    }
+}
+
 void FakeGuardian::close(std::function<void()> gone) {
     journal_.add("close guardian");
     if (closed_) {
@@ -245,12 +252,13 @@ void FakeStrategies::cancel_probe() {
     }
 }
 
-void FakeStrategies::answer_probe(Verdict verdict, std::string detail, std::string instance_id) {
+void FakeStrategies::answer_probe(Verdict verdict, std::string detail, std::string instance_id,
+                                  bool timed_out) {
     auto answer = std::move(probe_answer_);
     probe_answer_ = nullptr;
     scheduler_.post(
         [this, answer = std::move(answer),
-         reply = core::ProbeAnswer{verdict, std::move(detail), std::move(instance_id)}] {
+         reply = core::ProbeAnswer{verdict, std::move(detail), std::move(instance_id), timed_out}] {
             if (on_answered) {
                 on_answered(reply);
             }
@@ -304,6 +312,40 @@ void FakeOutput::last_line(std::uint64_t generation, std::function<void(std::str
                    });
 }
 
+void FakeOutput::await_line(std::uint64_t generation, const std::string& mark, core::Duration limit,
+                            std::function<void(bool)> answer) {
+    journal_.add("await " + mark + " of " + std::to_string(generation));
+    const bool comes = dump_takes && *dump_takes <= limit;
+    scheduler_.arm(scheduler_.now() + (comes ? *dump_takes : limit),
+                   [comes, answer = std::move(answer)] { answer(comes); });
+}
+
+core::AppLook FakeOs::look(const core::LookQuestion& question) {
+    core::AppLook look;
+    if (!unreadable.empty()) {
+        look.unreadable = unreadable;
+        return look;
+    }
+    look.state = frozen.count(question.app_pid) == 0 ? 'S' : tracer.empty() ? 'T' : 't';
+    look.tracer = look.state == 't' ? tracer : "";
+    const auto busy = busy_since_ ? scheduler_.now() - *busy_since_ : core::Duration{};
+    look.processes[question.app_pid] = {used_ + busy, {}};
+    look.queued = queued;
+    return look;
+}
+
+void FakeOs::set_busy(bool busy) {
+    if (busy == busy_since_.has_value()) {
+        return;
+    }
+    if (busy) {
+        busy_since_ = scheduler_.now();
+    } else {
+        used_ += scheduler_.now() - *busy_since_;
+        busy_since_.reset();
+    }
+}
+
 core::WallTime FakeOs::wall() {
     constexpr auto kEpoch = std::chrono::microseconds(1'764'000'000'000'000);
     const auto since = scheduler_.now().time_since_epoch() + slept_ + wall_jump;
@@ -353,6 +395,7 @@ void FakeWorld::play(AppPlan plan) {
 
 void FakeWorld::begin(const core::SpawnRequest& request) {
     ++instance_;
+    os.set_busy(false);
     ended_ = frozen_ = term_pending_ = kill_ordered_ = false;
     current_ = plan_;
     if (!plans.empty()) {
@@ -515,20 +558,22 @@ void FakeWorld::sweep(bool starting) {
 void FakeWorld::answer(const core::ProbeQuestion& question) {
     Health says;
     bool in_time = false;
+    bool timed_out = false;
     auto at = question.deadline;
     if (health && health->takes) {
         says = *health;
         at = scheduler.now() + *health->takes;
-        in_time = at <= question.deadline && !frozen_ && !hangs;
+        in_time = at <= question.deadline && !frozen_ && !hangs && !os.busy_since();
     } else if (!health && current_.healthy_after) {
         at = std::max(scheduler.now() + std::chrono::milliseconds(1), healthy_at_);
-        in_time = healthy_at_ <= question.deadline && !frozen_ && !hangs;
+        in_time = healthy_at_ <= question.deadline && !frozen_ && !hangs && !os.busy_since();
     }
     if (!in_time && health && health->verdict == Verdict::kUnknown) {
         says = *health;
         at = question.deadline + std::chrono::milliseconds(100);
     } else if (!in_time) {
         says = {Verdict::kUnhealthy, "GET /health: no answer in time", {}, false};
+        timed_out = true;
         at = question.deadline;
     }
     // Not after(): the strategy answers whatever becomes of the instance.
@@ -536,22 +581,24 @@ void FakeWorld::answer(const core::ProbeQuestion& question) {
     const auto in_flight = [this, attempt] {  // Not cancelled, and no other asked since.
         return attempt == strategies.probe_questions.size() && strategies.probing();
     };
-    scheduler.arm(at, [this, in_flight, says] {
+    scheduler.arm(at, [this, in_flight, says, timed_out] {
         if (!in_flight()) {
             return;
         }
         const auto& asked = strategies.probe_questions.back();
-        if ((frozen_ || !guardian.alive()) && says.verdict == Verdict::kHealthy) {
+        if ((frozen_ || os.busy_since() || !guardian.alive()) &&
+            says.verdict == Verdict::kHealthy) {
             // Stopped or gone in the meantime: the deadline answers.
             scheduler.arm(std::max(asked.deadline, scheduler.now()), [this, in_flight] {
                 if (in_flight()) {
-                    strategies.answer_probe(Verdict::kUnhealthy, "GET /health: no answer in time");
+                    strategies.answer_probe(Verdict::kUnhealthy, "GET /health: no answer in time",
+                                            {}, /*timed_out=*/true);
                 }
             });
             return;
         }
         strategies.answer_probe(says.verdict, says.detail,
-                                says.foreign ? "another" : asked.instance_id);
+                                says.foreign ? "another" : asked.instance_id, timed_out);
     });
 }
 

@@ -34,7 +34,7 @@ typedef struct steward_health_request {
 typedef struct steward_health_result {
     uint32_t size;
     int32_t verdict;       /* STEWARD_HEALTHY, _UNHEALTHY, _UNKNOWN */
-    steward_status status; /* OK; TIMEOUT, CANCELLED, IO … say why it is not HEALTHY */
+    steward_status status; /* OK, or why not: TIMEOUT (no answer in time), IO … */
     int32_t protocol_code; /* HTTP status, or 0 */
     steward_ns latency;    /* from the probe's start */
     steward_str detail; /* one line for people, at most 4 KiB: "GET /health: 500, expected 200" */

@@ -21,10 +21,10 @@ using namespace core;
 using Gene = std::uint64_t;
 
 const char* const kInputNames[] = {
-    "StartRequested", "StopRequested", "RestartRequested", "ExitRequested",
-    "PortFound",      "PortNotFound",  "PortLost",         "Spawned",
-    "SpawnFailed",    "Exited",        "TreeEmpty",        "ProbeResult",
-    "ProbeVoided",    "Decided",       "FilesChanged",     "TimerFired"};
+    "StartRequested", "StopRequested", "RestartRequested", "ExitRequested", "PortFound",
+    "PortNotFound",   "PortLost",      "Spawned",          "SpawnFailed",   "Exited",
+    "TreeEmpty",      "ProbeResult",   "ProbeVoided",      "Decided",       "FilesChanged",
+    "TimerFired",     "DumpEnded"};
 static_assert(std::size(kInputNames) == std::variant_size_v<Input>);
 
 class Walk {
@@ -71,7 +71,7 @@ class Walk {
 
     // What the asked sides answer and what the processes do, as it can happen.
     Input world(Gene gene) {
-        std::array<int, 5> possible{};
+        std::array<int, 6> possible{};
         std::size_t n = 0;
         if (spawning_) {
             possible[n++] = 0;
@@ -87,6 +87,9 @@ class Walk {
         }
         if (state_.probing) {
             possible[n++] = 4;
+        }
+        if (state_.dumping) {
+            possible[n++] = 5;
         }
         if (n == 0) {
             return time_passes(gene);
@@ -109,6 +112,8 @@ class Walk {
                 return TreeEmpty{};
             case 3:
                 return answer(gene, state_.epoch);
+            case 5:
+                return DumpEnded{state_.generation, part(gene, 32, 2) == 0};
             default:
                 return probe(gene, state_.epoch);
         }
@@ -149,7 +154,8 @@ class Walk {
                            kind < 5   ? Verdict::kHealthy
                            : kind < 8 ? Verdict::kUnhealthy
                                       : Verdict::kUnknown,
-                           "detail"};
+                           "detail",
+                           {static_cast<Condition>(part(gene, 40, 7)), "evidence"}};
     }
 
     // To the next timer, which fires, sometimes late; or a moment before it, and something else
@@ -195,7 +201,7 @@ class Walk {
     Input lie(Gene gene) const {
         const std::uint64_t epoch =
             state_.epoch - std::min<std::uint64_t>(state_.epoch, part(gene, 56, 3));
-        switch (part(gene, 16, 9)) {
+        switch (part(gene, 16, 10)) {
             case 0:
                 return Spawned{static_cast<std::int32_t>(1 + part(gene, 32, 3))};
             case 1:
@@ -212,6 +218,8 @@ class Walk {
                 return Decided{epoch, DecisionAction::kRestart, Duration::max(), "a lie"};
             case 7:
                 return PortLost{"a lie", part(gene, 32, 2) == 0};
+            case 8:
+                return DumpEnded{state_.generation - part(gene, 40, 2), part(gene, 32, 2) == 0};
             default:
                 return ExitRequested{"end", part(gene, 32, 2) == 0};
         }
@@ -264,6 +272,8 @@ Schedule schedule_of(std::uint64_t seed) {
     schedule.config.port_mode = static_cast<PortMode>(random.next() % 3);
     schedule.config.health_enabled = random.next() % 8 != 0;
     schedule.config.startup_ports = static_cast<int>(random.next() % 4);
+    schedule.config.health_successes = 1 + static_cast<int>(random.next() % 3);
+    schedule.config.stack_dump = random.next() % 2 == 0;
     schedule.lies = random.next() % 2 == 0;
     const auto length = 20 + random.next() % 181;
     for (std::uint64_t i = 0; i < length; ++i) {

@@ -178,4 +178,70 @@ TEST_CASE("three failures take the app down", "[service][probe]") {
     CHECK(bed.world.strategies.restart_questions.at(0).history.back().kind == STEWARD_EV_HEALTH);
 }
 
+TEST_CASE("a probe without an answer is told with what the app did since the last look",
+          "[service][probe]") {
+    ServiceBed bed;
+    bed.to_running();
+    bed.advance(4s);
+    bed.world.os.set_busy(true);
+    bed.advance(1s);
+    const auto no_answer = [&bed] {
+        REQUIRE(bed.world.strategies.probing());
+        bed.advance(2s);
+        bed.world.strategies.answer_probe(Verdict::kUnhealthy, "GET /health: no answer within 2 s",
+                                          {}, /*timed_out=*/true);
+        bed.run();
+    };
+    no_answer();
+    // From the probe's start.
+    CHECK(bed.service->status().cause ==
+          "GET /health: no answer within 2 s (failure 1 of 3); busy: used 100 % of a core over the "
+          "last 2.0 s, no connection waits");
+    bed.advance(1s);
+    bed.world.os.set_busy(false);
+    bed.world.os.queued = 2;
+    bed.advance(2s);
+    no_answer();
+    // From the last failed one.
+    CHECK(bed.service->status().cause ==
+          "GET /health: no answer within 2 s (failure 2 of 3); hung: used 20 % of a core over the "
+          "last 5.0 s, 2 connections wait");
+    bed.advance(3s);
+    bed.sick();
+    // The busy one does not count against it.
+    CHECK(bed.service->status().cause ==
+          "GET /health: 500 (failure 3, tolerated for at most 1 min)");
+    CHECK(bed.state() == State::kRunning);
+    bed.world.os.unreadable = "/proc is not there";
+    bed.advance(5s);
+    no_answer();
+    CHECK(bed.state() == State::kUnhealthy);
+    CHECK_THAT(bed.service->status().cause,
+               Catch::Contains("; busy or hung cannot be told: /proc is not there"));
+}
+
+TEST_CASE("the stack dump is awaited before it is asked for, and SIGTERM follows it",
+          "[service][probe]") {
+    auto config = app_config();
+    config.stack_dump = {10, "call first"};
+    config.machine.health_failures = 1;
+    ServiceBed bed(config);
+    bed.to_running();
+    bed.advance(5s);
+    bed.world.output.dump_takes = 30ms;
+    bed.world.strategies.answer_probe(Verdict::kUnhealthy, "GET /health: late", {},
+                                      /*timed_out=*/true);
+    bed.run();
+    CHECK(bed.state() == State::kUnhealthy);
+    auto& journal = bed.world.journal;
+    const auto awaited = journal.find("await call first of 1");
+    CHECK(journal.find("signal 10", awaited) == awaited + 1);
+    CHECK(journal.count("terminate") == 0);
+    bed.advance(29ms);
+    CHECK(journal.count("terminate") == 0);
+    bed.advance(1ms);
+    CHECK(journal.count("terminate") == 1);
+    CHECK_THAT(bed.service->status().cause, Catch::Contains("; stack dump in the app's log"));
+}
+
 }  // namespace steward::tests

@@ -1,5 +1,7 @@
 // The last line of stderr, which may say why an app ended.
 #include <atomic>
+#include <functional>
+#include <future>
 #include <thread>
 
 #include "catch.hpp"
@@ -138,4 +140,70 @@ TEST_CASE("an answer that is outstanding at the end is never given", "[output]")
     log_thread.stop();
     output.reset();
     CHECK(answers == 0);
+}
+
+namespace {
+
+// Asks for a line, does the deed, and says what came of it and how long that took.
+struct Awaited {
+    bool came = false;
+    Clock::duration took{};
+};
+Awaited await(Output& output, std::uint64_t generation, std::chrono::milliseconds limit,
+              const std::function<void()>& deed) {
+    std::promise<bool> answer;
+    const auto begin = Clock::now();
+    output.core_thread.loop().post([&] {
+        output.output.await_line(generation, "call first", limit,
+                                 [&answer](bool came) { answer.set_value(came); });
+        deed();
+    });
+    const bool came = answer.get_future().get();
+    return {came, Clock::now() - begin};
+}
+
+}  // namespace
+
+TEST_CASE("an awaited line is answered when it has come with all that follows it", "[output]") {
+    const TempFolder folder;
+    Output output(in_folder(folder));
+    auto pipes = output.open(3);
+    test::write_all(pipes.err.get(), "Thread 0 (most recent call first):\n");
+    REQUIRE(output.shows("Thread 0 (most recent call first):"));
+    SECTION("later than the question") {
+        CHECK_FALSE(await(output, 3, 100ms, [] {}).came);
+    }
+    SECTION("on stderr of that instance") {
+        CHECK_FALSE(await(output, 4, 100ms, [&] {
+                        test::write_all(pipes.err.get(), "Thread 1 (most recent call first):\n");
+                    }).came);
+        CHECK_FALSE(await(output, 3, 100ms, [&] {
+                        test::write_all(pipes.out.get(), "Thread 1 (most recent call first):\n");
+                    }).came);
+    }
+    SECTION("whatever comes before it") {
+        const auto awaited = await(output, 3, 10s, [&] {
+            test::write_all(pipes.err.get(), "something else\n");
+            test::write_all(pipes.err.get(), "Thread 1 (most recent call first):\n  File x\n");
+        });
+        CHECK(awaited.came);
+        CHECK(awaited.took < 5s);
+        CHECK(output.output.tail(1).at(0).text == "  File x");
+    }
+    SECTION("by the limit at the latest, however much follows") {
+        std::atomic<bool> stop{false};
+        std::thread writer;
+        const auto awaited = await(output, 3, 300ms, [&] {
+            writer = std::thread([&] {
+                test::write_all(pipes.err.get(), "Thread 1 (most recent call first):\n");
+                while (!stop) {
+                    test::write_all(pipes.err.get(), "  File x\n");
+                    std::this_thread::sleep_for(1ms);
+                }
+            });
+        });
+        stop = true;
+        writer.join();
+        CHECK(awaited.took < 5s);
+    }
 }

@@ -22,7 +22,7 @@
 // The pipes of an instance are closed at their end, or 2 s after end() or the next open(): a
 // descendant that still holds them open does not matter.
 //
-// Threads: open(), last_line(), end() and flush() on the core's loop; reading and files on the log
+// Threads: open(), last_line(), await_line(), end() and flush() on the core's loop; reading and files on the log
 // loop, which may wait for the disk (the pipes hold 1 MiB meanwhile); tail(), lines_since(),
 // counters() anywhere, at any time, under a mutex that is never held across I/O.
 #pragma once
@@ -87,6 +87,9 @@ class AppOutput final : public OutputCapture {
     // Well-formed UTF-8, at most 300 bytes of the line's beginning; empty if there is none. Answers
     // exactly once, after 100 ms at the latest with what has been read until then.
     void last_line(std::uint64_t generation, std::function<void(std::string)> answer) override;
+    // A moment is 20 ms.
+    void await_line(std::uint64_t generation, const std::string& mark, Duration limit,
+                    std::function<void(bool came)> answer) override;
     // The instance is gone: its pipes are closed within 2 s.
     void end(std::uint64_t generation);
     // Reads what is in the pipes now and writes what can be written; `done` comes on the core's

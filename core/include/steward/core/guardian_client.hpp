@@ -31,6 +31,7 @@ class GuardianClient final : public GuardianLink {
     void terminate() override;
     void kill() override;
     void check() override;
+    void signal_app(int number) override;
     std::int32_t guardian_pid() const override;
     std::string describe_tree() const override;
     void close(std::function<void()> gone) override;

@@ -34,8 +34,10 @@
 //                   otherwise the state stays, and the next start looks for a port
 //   spawned         starting -> starting; -> running when no probe can or shall be made
 //   spawn failed    starting -> misconfigured (exec, chdir), or deciding (no process could be made)
-//   probe           starting -> running (healthy); running -> running; -> unhealthy at the threshold
+//   probe           starting -> running (healthy); running -> running; -> unhealthy at a threshold
+//                   (see Health)
 //   start-up timer  starting -> unhealthy; -> running when no probe could be made at all
+//   dump ended      unhealthy, stopping -> the same, with SIGTERM
 //   exited          starting, running -> deciding (restart), or stopping -> misconfigured or another
 //                   port's start
 //   empty           stopping, unhealthy, unkillable -> stopped, a start, deciding (restart) or
@@ -47,6 +49,17 @@
 //   kill timer      -> unkillable
 //   files changed   misconfigured, degraded -> a start
 //   exit            any -> stopping -> stopped, and nothing starts any more
+//
+// Health
+//   HEALTHY counts from health_successes in a row on; starting and running alike. Of failed probes
+//   health_failures in a row make an app unhealthy, but one that had an excuse (its evidence,
+//   app_activity.hpp: busy or traced) does not count: after it the count begins anew. An app that
+//   goes on failing, with an excuse or without, is unhealthy busy_limit after the first failure of
+//   the row. Without evidence (the app answered, it could not be looked at) there is no excuse. Nor
+//   is there one at the end of the start-up time, which is its own limit; the cause names what the
+//   app was doing then.
+//   Taken down for failed probes or its start-up time while busy, hung or not to be told apart, an
+//   app is first asked for a stack dump (stack_dump), for at most kDumpTime; SIGTERM follows.
 //
 // Invariants
 //   1. At most one live instance: nothing is spawned while anything of the last tree may exist.
@@ -66,6 +79,7 @@
 #include <variant>
 #include <vector>
 
+#include "steward/core/app_activity.hpp"
 #include "steward/core/event.hpp"
 #include "steward/core/time.hpp"
 
@@ -99,6 +113,10 @@ struct MachineConfig {
     Duration health_interval = std::chrono::seconds(5);
     Duration health_timeout = std::chrono::seconds(2);
     int health_failures = 3;
+    int health_successes = 1;
+    // From the first failed probe of a row to the end of patience with a busy app; 0: none.
+    Duration busy_limit = std::chrono::seconds(60);
+    bool stack_dump = false;  // the app writes one when it is asked to
     Duration startup_timeout = std::chrono::seconds(30);
     int startup_ports = 3;
     Duration shutdown_timeout = std::chrono::seconds(10);
@@ -116,6 +134,8 @@ struct MachineConfig {
 // Requests wait in the held port's backlog when the next start is no further away than this; else
 // they are answered.
 inline constexpr Duration kBacklogWait = std::chrono::seconds(2);
+// The time that a stack dump has to appear in the app's output.
+inline constexpr Duration kDumpTime = std::chrono::milliseconds(200);
 // The longest delay that a restart strategy may ask for.
 inline constexpr Duration kLongestDelay = std::chrono::hours(24);
 
@@ -181,6 +201,7 @@ struct ProbeResult {
     std::uint64_t epoch;
     Verdict verdict;
     std::string detail;
+    Evidence evidence{};  // of a probe that was not answered in time
 };
 // The probe's deadline says nothing (the machine slept): ask again at once; a start-up gets
 // health_timeout more, if need be.
@@ -197,15 +218,20 @@ struct Decided {
 struct FilesChanged {
     std::string what;
 };
+struct DumpEnded {
+    std::uint64_t generation;
+    bool came;  // false: nothing that looks like one in kDumpTime
+};
 enum class TimerName { kStartup, kProbe, kBackoff, kShutdown, kKill, kDegraded };
 inline constexpr std::size_t kTimerCount = 6;
 struct TimerFired {
     TimerName timer;
 };
 
-using Input = std::variant<StartRequested, StopRequested, RestartRequested, ExitRequested,
-                           PortFound, PortNotFound, PortLost, Spawned, SpawnFailed, Exited,
-                           TreeEmpty, ProbeResult, ProbeVoided, Decided, FilesChanged, TimerFired>;
+using Input =
+    std::variant<StartRequested, StopRequested, RestartRequested, ExitRequested, PortFound,
+                 PortNotFound, PortLost, Spawned, SpawnFailed, Exited, TreeEmpty, ProbeResult,
+                 ProbeVoided, Decided, FilesChanged, TimerFired, DumpEnded>;
 
 // ---- actions
 
@@ -217,6 +243,11 @@ struct SearchPort {
 // Start the instance `generation` on the port that was found. Answer: Spawned, SpawnFailed, or
 // PortLost with instead_of_spawn.
 struct Spawn {
+    std::uint64_t generation;
+};
+// Ask the app for a stack dump. Answer: DumpEnded with this generation, after kDumpTime at the
+// latest.
+struct DumpStack {
     std::uint64_t generation;
 };
 struct Terminate {};  // SIGTERM to the app's group
@@ -249,7 +280,7 @@ struct Finish {
 };
 
 using Action = std::variant<SearchPort, Spawn, Terminate, Kill, AskRestart, StartProbe, CancelProbe,
-                            Arm, Disarm, Emit, Finish>;
+                            Arm, Disarm, Emit, Finish, DumpStack>;
 
 // ---- state
 
@@ -316,9 +347,14 @@ struct MachineState {
     TimePoint next_start_at{};  // backing_off, degraded
     std::optional<Duration> startup;  // from the order to the first healthy answer of this instance
     int failures = 0;                 // probes failed in a row
+    int unexcused = 0;                // the last so many of them without an excuse
+    int successes = 0;                // HEALTHY since the last failure, at most health_successes
+    TimePoint failing_since{};        // the first of `failures`
+    Evidence evidence;                // of the last failed probe
     std::uint32_t attempt = 0;        // probes of this instance
     bool answered = false;            // some probe could be made
     std::string last_detail;          // of the last probe
+    bool dumping = false;             // unhealthy: SIGTERM waits for the stack dump
     // A probe has said HEALTHY and none has said UNHEALTHY since; without probes: running.
     std::optional<TimePoint> well_since;
     Duration well_for{};        // the longest such time of this instance

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "steward/core/app_activity.hpp"
 #include "steward/core/machine.hpp"
 #include "steward/core/result.hpp"
 #include "steward/core/time.hpp"
@@ -61,6 +62,8 @@ class GuardianLink {
     // were killed. No answer for 2 s: it is continued; none for 200 ms more: it is replaced, and the
     // app ends with it.
     virtual void check() = 0;
+    // To the app's own process, at once. Nothing happens when it is gone.
+    virtual void signal_app(int number) = 0;
     // The guardian's pid, whose descendants are the tree; 0 if there is none.
     virtual std::int32_t guardian_pid() const = 0;
     // What of the tree is still there, for people: "412 (python3, state D in rpc_wait_bit_killable),
@@ -144,6 +147,7 @@ struct ProbeAnswer {
     Verdict verdict = Verdict::kUnknown;
     std::string detail;
     std::string instance_id;  // what the answer claims to be
+    bool timed_out = false;   // it is UNHEALTHY because no answer came in time
 };
 struct MetricsQuestion {
     std::int32_t app_pid = 0;
@@ -193,9 +197,21 @@ class OutputCapture {
     // The last non-empty line that the instance wrote to stderr; waits at most 100 ms for what is
     // still in the pipe.
     virtual void last_line(std::uint64_t generation, std::function<void(std::string)> answer) = 0;
+    // Waits until the instance has written a line with `mark` in it to stderr, later than this
+    // call, and then nothing for a moment (what follows the line is there too). False: that has not
+    // happened within `limit`.
+    virtual void await_line(std::uint64_t generation, const std::string& mark, Duration limit,
+                            std::function<void(bool came)> answer) = 0;
 };
 
 // ---- the rest
+
+struct LookQuestion {
+    std::int32_t app_pid = 0;
+    std::int32_t tree_pid = 0;  // the guardian, whose descendants are the tree; 0: there is none
+    std::string address;
+    std::uint16_t port = 0;
+};
 
 class Os {
   public:
@@ -206,6 +222,8 @@ class Os {
     virtual Duration slept() = 0;
     // Does the process live, neither stopped nor a zombie?
     virtual bool runs(std::int32_t pid) = 0;
+    // What the app is doing, for weigh(); `at` is left empty.
+    virtual AppLook look(const LookQuestion& question) = 0;
     // 0 when it is a regular file that can be read, else errno.
     virtual int check_file(const std::string& file) = 0;
     // Calls changed(name) when something in the folder is written, created, renamed or deleted; the

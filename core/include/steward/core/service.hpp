@@ -21,6 +21,12 @@
 
 namespace steward::core {
 
+// How the app is made to write its stacks to stderr.
+struct StackDump {
+    int signal = 0;    // 0: it cannot be
+    std::string mark;  // what a line of the dump contains, that no other line does
+};
+
 struct ServiceConfig {
     std::string name;
     // {host} {port} {fd} {data_dir} {instance} are replaced in each argument.
@@ -37,7 +43,8 @@ struct ServiceConfig {
     // handed over and what to try where the app does not take it, for causes; empty: it surely does.
     bool listen_variables = true;
     std::string hand_over_advice;
-    MachineConfig machine;
+    MachineConfig machine;  // its stack_dump follows from the next
+    StackDump stack_dump;
     std::string first_cause = "not started yet";           // of `stopped`, until the first start
     Duration metrics_interval = std::chrono::seconds(10);  // 0: none
 };
@@ -134,6 +141,8 @@ class Service {
     void perform_spawn(const Spawn& action);
     void perform_ask(const AskRestart& action);
     void perform_probe(const StartProbe& action);
+    void perform_dump(const DumpStack& action);
+    AppLook look();
     void judge_probe(const StartProbe& action, Duration slept_before, const ProbeAnswer& answer);
     void perform_finish(const Finish& action);
     void arm(TimerName name, TimePoint at);
@@ -179,6 +188,7 @@ class Service {
     std::function<void(std::string)> finished_;
     std::function<void()> changed_;
     std::string instance_id_;
+    AppLook last_look_;  // of the last failed probe of the row, else from before the first one
     std::map<std::string, double> metrics_;
     Stamp step_;     // of the step in progress: what happens in it happens at one time
     Stamp since_;    // state_.since

@@ -72,6 +72,7 @@ class FakeGuardian final : public core::GuardianLink {
     void terminate() override;
     void kill() override;
     void check() override {}
+    void signal_app(int number) override;
     std::int32_t guardian_pid() const override { return spawns_.empty() ? 0 : kGuardianPid; }
     std::string describe_tree() const override { return tree_ ? left_text : std::string(); }
     void close(std::function<void()> gone) override;
@@ -207,7 +208,7 @@ class FakeStrategies final : public core::Strategies {
     bool probing() const { return static_cast<bool>(probe_answer_); }
     // Precondition: probing(). The answer comes from the loop, as the real one does.
     void answer_probe(core::Verdict verdict, std::string detail = "GET /health: 200",
-                      std::string instance_id = {});
+                      std::string instance_id = {}, bool timed_out = false);
     void release_decision(core::RestartAnswer answer);
     void release_proposal(core::PortProposal answer);
 
@@ -235,7 +236,11 @@ class FakeOutput final : public core::OutputCapture {
 
     core::Result<Pipes> open(std::uint64_t generation) override;
     void last_line(std::uint64_t generation, std::function<void(std::string)> answer) override;
+    void await_line(std::uint64_t generation, const std::string& mark, core::Duration limit,
+                    std::function<void(bool came)> answer) override;
 
+    // From a signal to the awaited line; none: it does not come.
+    std::optional<core::Duration> dump_takes = std::chrono::milliseconds(3);
     std::optional<core::Error> open_error;
     std::map<std::uint64_t, std::string> lines;  // by generation
     core::Duration line_takes = std::chrono::milliseconds(1);
@@ -258,6 +263,7 @@ class FakeOs final : public core::Os {
     std::uint64_t entropy() override { return ++entropy_state_ * 0x9e3779b97f4a7c15ULL; }
     core::Duration slept() override { return slept_; }
     bool runs(std::int32_t pid) override { return frozen.count(pid) == 0; }
+    core::AppLook look(const core::LookQuestion& question) override;
     int check_file(const std::string& file) override {
         return missing_files.count(file) == 0 ? 0 : ENOENT;
     }
@@ -268,10 +274,17 @@ class FakeOs final : public core::Os {
     // Precondition: a folder is watched.
     void change_file(const std::string& name) { changed_(name); }
     bool watching() const { return static_cast<bool>(changed_); }
+    // From now on the app uses a whole core, or nothing.
+    void set_busy(bool busy);
+    std::optional<core::TimePoint> busy_since() const { return busy_since_; }
     void seed(std::uint64_t seed) { entropy_state_ = seed; }
 
     std::set<std::int32_t> frozen;  // processes that are stopped, zombies or gone
     std::set<std::string> missing_files;
+    // What a look at the app sees; set where it is not what the members above make of it.
+    std::string tracer;
+    std::string unreadable;
+    std::optional<std::uint32_t> queued = 0;
     core::Duration wall_jump{};  // somebody has set the clock
 
   private:
@@ -279,6 +292,8 @@ class FakeOs final : public core::Os {
     Journal& journal_;
     std::uint64_t entropy_state_ = 0;
     core::Duration slept_{};
+    core::Duration used_{};  // until busy_since_
+    std::optional<core::TimePoint> busy_since_;
     std::function<void(std::string)> changed_;
 };
 
@@ -308,6 +323,8 @@ class FakeWorld {
     std::deque<AppPlan> plans;
     // Faults of the app that runs, to be set at any time.
     bool hangs = false;  // answers no probe
+    // Answers no probe and uses a core, until it is set to false or the app's end.
+    void set_busy(bool busy) { os.set_busy(busy && guardian.alive() && !ended_); }
     bool ignores_term = false;
     // What probes are answered from now on; otherwise as planned.
     struct Health {
