@@ -40,6 +40,16 @@ def install_early_handler() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))
 
 
+def install_stack_dump() -> None:
+    """SIGUSR1 writes the stacks of all threads to standard error, deadlocked or not."""
+    import faulthandler
+
+    try:
+        faulthandler.register(signal.SIGUSR1, file=sys.stderr, all_threads=True)
+    except (OSError, ValueError, AttributeError, RuntimeError):
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # Standard error is closed.
+
+
 def import_fault(error: Exception) -> str:
     """One line for a module that can't be imported."""
     if isinstance(error, SyntaxError):
@@ -71,6 +81,9 @@ def run(argv: Sequence[str]) -> NoReturn:
             settings = read_settings(argv, os.environ)
         except SettingsError as error:
             leave(EXIT_USAGE, str(error))
+
+        if settings.managed:
+            install_stack_dump()
 
         from serving import ListenError, Server, bound_socket, inherited_socket
         from store import Store, StoreError

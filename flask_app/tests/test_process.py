@@ -117,6 +117,18 @@ def test_an_idle_app_ends_promptly_even_with_an_open_connection(
     assert not any("Traceback" in line for line in app.lines)
 
 
+def test_a_managed_app_writes_its_stacks_when_it_is_asked(
+    start_app: StartApp, listener: socket.socket, tmp_path: Path
+) -> None:
+    app = start_on(start_app, listener, tmp_path)
+    app.process.send_signal(signal.SIGUSR1)
+    app.line_with(r"\(most recent call first\)")
+    app.line_with(r"serving\.py.* in run")
+    assert get(app.port(), "/health").status == 200
+    app.terminate()
+    assert app.exit_code() == 0
+
+
 def test_a_running_request_is_finished_and_new_ones_stay_in_the_queue(
     start_app: StartApp, listener: socket.socket, tmp_path: Path
 ) -> None:

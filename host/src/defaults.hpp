@@ -19,6 +19,8 @@ inline constexpr std::string_view kHandoff = "auto";
 inline constexpr std::chrono::nanoseconds kHealthInterval = 5s;
 inline constexpr std::chrono::nanoseconds kHealthTimeout = 2s;
 inline constexpr int kHealthFailures = 3;
+inline constexpr int kHealthSuccesses = 1;
+inline constexpr std::chrono::nanoseconds kBusyLimit = 60s;
 
 inline constexpr std::chrono::nanoseconds kStartupTimeout = 30s;
 inline constexpr int kStartupPorts = 3;

@@ -207,6 +207,12 @@ void Flags::supervision() {
              std::chrono::milliseconds(1));
     number("--health-failures", "Failures in a row that mean unhealthy", o.health_failures, 1,
            1000);
+    number("--health-successes", "Healthy answers in a row that mean healthy", o.health_successes,
+           1, 1000);
+    duration(
+        "--busy-limit",
+        "How long health checks of a busy app may fail before it is restarted; 0: as any other",
+        o.busy_limit);
     duration("--startup-timeout", "Time for the first healthy answer", o.startup_timeout,
              std::chrono::milliseconds(1));
     number("--startup-ports", "Other ports to try when the app refuses one", o.startup_ports, 0,

@@ -30,6 +30,8 @@ struct Options {
     std::chrono::nanoseconds health_interval = defaults::kHealthInterval;
     std::chrono::nanoseconds health_timeout = defaults::kHealthTimeout;
     int health_failures = defaults::kHealthFailures;
+    int health_successes = defaults::kHealthSuccesses;
+    std::chrono::nanoseconds busy_limit = defaults::kBusyLimit;
     std::chrono::nanoseconds startup_timeout = defaults::kStartupTimeout;
     int startup_ports = defaults::kStartupPorts;
     std::chrono::nanoseconds degraded_retry = defaults::kDegradedRetry;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -109,6 +110,7 @@ core::ServiceConfig service_config(const Options& options, const Paths& paths) {
         config.script = paths.app;
         config.directory = fs::path(paths.app).parent_path().string();
         config.watch_folder = config.directory;
+        config.stack_dump = {SIGUSR1, "(most recent call first)"};  // Python's faulthandler
     } else {
         config.argv = options.app_command;
         config.watch_folder = app_folder(config.argv, config.environment);
@@ -117,6 +119,8 @@ core::ServiceConfig service_config(const Options& options, const Paths& paths) {
     machine.health_interval = options.health_interval;
     machine.health_timeout = options.health_timeout;
     machine.health_failures = options.health_failures;
+    machine.health_successes = options.health_successes;
+    machine.busy_limit = options.busy_limit;
     machine.startup_timeout = options.startup_timeout;
     machine.startup_ports = options.startup_ports;
     apply_handoff(options, config);

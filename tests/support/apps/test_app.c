@@ -43,6 +43,8 @@
  *     /exit/N      exits with N; no answer
  *     /slow/MS     200 after MS
  *     /hang        as --hang-after-ms 0; no answer
+ *     /busy/MS     computes for MS and does nothing else meanwhile, then 200
+ *     /stuck       waits for ever and does nothing else, not even accept
  *     /unhealthy /healthy    switches what /health says
  *     else         200 {"path":PATH}
  *

@@ -154,6 +154,13 @@ static void act(struct connection* c) {
     if (strncmp(path, "/exit/", 6) == 0) {
         _exit(atoi(path + 6));
     }
+    if (strncmp(path, "/busy/", 6) == 0) {
+        while (now_ms() < now + atoi(path + 6)) {
+        }
+    }
+    while (strcmp(path, "/stuck") == 0) {
+        pause();
+    }
     if (strcmp(path, "/hang") == 0) {
         app.hanging = true;
     } else if (strcmp(path, "/unhealthy") == 0 || strcmp(path, "/healthy") == 0) {
