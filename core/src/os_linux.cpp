@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <random>
 
 #include "steward/core/process_state.hpp"
@@ -62,6 +63,18 @@ int OsLinux::check_file(const std::string& file) {
         return S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
     }
     return access(file.c_str(), R_OK) == 0 ? 0 : errno;
+}
+
+std::optional<std::uint64_t> OsLinux::oom_kills() {
+    std::ifstream file("/proc/vmstat");
+    std::string name;
+    std::uint64_t value = 0;
+    while (file >> name >> value) {
+        if (name == "oom_kill") {
+            return value;
+        }
+    }
+    return std::nullopt;
 }
 
 void OsLinux::watch_folder(const std::string& folder, std::function<void(std::string)> changed) {

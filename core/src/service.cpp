@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <cstdio>
 #include <new>
 #include <system_error>
@@ -340,6 +341,7 @@ void Service::perform_spawn(const Spawn& action) {
             return;
         }
     }
+    oom_kills_ = parts_.os.oom_kills();
     instance_id_ = hex(parts_.os.entropy()) + hex(parts_.os.entropy());
     metrics_.clear();
     SpawnRequest request;
@@ -371,7 +373,25 @@ void Service::perform_spawn(const Spawn& action) {
     parts_.guardian.spawn(std::move(request));
 }
 
+// A SIGKILL that nobody here has sent: the kernel says no more about who did than this count.
+void Service::note_memory_kill(Exited& exited) const {
+    const bool taken_down = state_.state != State::kStarting && state_.state != State::kRunning;
+    if (!exited.signaled || exited.code != SIGKILL || taken_down || !oom_kills_) {
+        return;
+    }
+    const auto now = parts_.os.oom_kills();
+    if (!now || *now <= *oom_kills_) {
+        return;
+    }
+    const auto count = *now - *oom_kills_;
+    exited.note += (exited.note.empty() ? "" : "; ") +
+                   std::string("the kernel's out-of-memory killer has struck ") +
+                   (count == 1 ? "once" : std::to_string(count) + " times") +
+                   " on this machine since this instance was started";
+}
+
 void Service::on_exited(Exited exited) {
+    note_memory_kill(exited);
     // Listens again if the app shut the socket down.
     const bool lost = config_.machine.port_mode == PortMode::kHandOver && state_.port != 0 &&
                       !port_closed_ && held_listener() < 0;

@@ -177,6 +177,46 @@ TEST_CASE("a signal, and an exit with code 0, are judged at once", "[service][ex
     CHECK(bed.world.journal.count("last line") == 0);
 }
 
+TEST_CASE("a SIGKILL that nobody here has sent is held against the kernel's count of such kills",
+          "[service][exit]") {
+    ServiceBed bed;
+    auto& count = bed.world.os.killed_for_memory;
+    count = 7;
+    bed.to_running();
+    const std::string killed = "killed by signal 9 (SIGKILL)";
+    const std::string since = " on this machine since this instance was started";
+    const auto cause = [&] { return bed.service->status().last_exit->cause; };
+    SECTION("it has grown") {
+        const auto [by, times] =
+            GENERATE(table<std::uint64_t, std::string>({{1, "once"}, {3, "3 times"}}));
+        count = 7 + by;
+        bed.crash();
+        CHECK(cause() ==
+              killed + "; the kernel's out-of-memory killer has struck " + times + since);
+    }
+    SECTION("it has not") {
+        bed.crash();
+        CHECK(cause() == killed);
+    }
+    SECTION("the kernel does not say") {
+        count.reset();
+        bed.crash();
+        CHECK(cause() == killed);
+    }
+    SECTION("another signal") {
+        count = 8;
+        bed.crash(11);
+        CHECK(cause() == "killed by signal 11 (SIGSEGV)");
+    }
+    SECTION("it was being taken down") {
+        bed.service->stop("a stop was requested", {});
+        bed.run();
+        count = 8;
+        bed.crash();
+        CHECK(cause() == killed);
+    }
+}
+
 TEST_CASE("after each exit the held socket listens again", "[service][exit]") {
     ServiceBed bed;
     bed.to_running();

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string>
 
 #include "catch.hpp"
@@ -59,6 +60,22 @@ constexpr auto kPatience = 5000ms;
 constexpr auto kNothingComes = 100ms;
 
 }  // namespace
+
+TEST_CASE("the count of processes killed for want of memory is the kernel's") {
+    Loop loop;
+    OsLinux os(loop);
+    std::ifstream file("/proc/vmstat");
+    std::string line;
+    std::optional<std::uint64_t> expected;
+    while (std::getline(file, line)) {
+        if (line.starts_with("oom_kill ")) {
+            expected = std::stoull(line.substr(line.find(' ')));
+        }
+    }
+    const auto count = os.oom_kills();
+    REQUIRE(count.has_value() == expected.has_value());
+    CHECK(count.value_or(0) >= expected.value_or(0));
+}
 
 TEST_CASE("a script is a regular file that can be read, or there is a reason") {
     const Folder folder;

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -226,6 +227,9 @@ class Os {
     virtual AppLook look(const LookQuestion& question) = 0;
     // 0 when it is a regular file that can be read, else errno.
     virtual int check_file(const std::string& file) = 0;
+    // How many processes the kernel's out-of-memory killer has killed on this machine; nullopt: it
+    // does not say.
+    virtual std::optional<std::uint64_t> oom_kills() = 0;
     // Calls changed(name) when something in the folder is written, created, renamed or deleted; the
     // last watch replaces the one before. While there is no such folder, when it may have come. An
     // empty folder, or one that cannot be watched: none.

@@ -20,6 +20,7 @@ class OsLinux final : public Os {
     // or 1024 threads only so many are looked at.
     AppLook look(const LookQuestion& question) override;
     int check_file(const std::string& file) override;
+    std::optional<std::uint64_t> oom_kills() override;
     void watch_folder(const std::string& folder,
                       std::function<void(std::string name)> changed) override;
 

@@ -151,6 +151,7 @@ class Service {
     void sync_watch();
     void sync_metrics();
     void take_sample();
+    void note_memory_kill(Exited& exited) const;
     void on_exited(Exited exited);
     void feed_exited(Exited exited, bool port_is_lost);
     void on_empty();
@@ -189,6 +190,7 @@ class Service {
     std::function<void()> changed_;
     std::string instance_id_;
     AppLook last_look_;  // of the last failed probe of the row, else from before the first one
+    std::optional<std::uint64_t> oom_kills_;  // when this instance was started
     std::map<std::string, double> metrics_;
     Stamp step_;     // of the step in progress: what happens in it happens at one time
     Stamp since_;    // state_.since

@@ -267,6 +267,7 @@ class FakeOs final : public core::Os {
     int check_file(const std::string& file) override {
         return missing_files.count(file) == 0 ? 0 : ENOENT;
     }
+    std::optional<std::uint64_t> oom_kills() override { return killed_for_memory; }
     void watch_folder(const std::string& folder, std::function<void(std::string)> changed) override;
 
     // The machine sleeps: no time passes for the loop.
@@ -285,6 +286,7 @@ class FakeOs final : public core::Os {
     std::string tracer;
     std::string unreadable;
     std::optional<std::uint32_t> queued = 0;
+    std::optional<std::uint64_t> killed_for_memory = 0;
     core::Duration wall_jump{};  // somebody has set the clock
 
   private:
