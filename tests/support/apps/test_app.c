@@ -35,6 +35,8 @@
  *                            in a new session, until N processes have been made
  *     --comet N              a process that forks, changes session and exits every 100 microseconds,
  *                            N times
+ *     --daemons-per-second R a daemon that starts R more a second, for ever, each double-forked, in
+ *                            a session of its own, and deaf to SIGTERM
  *
  *   HTTP/1.1, one request per connection (Connection: close). Any method.
  *     /health      200 {"status":"healthy","instance":ID,"instance_id":ID,"pid":PID}
@@ -169,6 +171,25 @@ static void comet(long count) {
     _exit(0);
 }
 
+static void make_daemons(long per_second) {
+    if (fork() != 0) {
+        return;
+    }
+    setsid();
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGCHLD, SIG_IGN); /* nobody waits for those in between */
+    for (;;) {
+        if (fork() == 0) {
+            setsid();
+            if (fork() == 0) {
+                sleep_for_ever();
+            }
+            _exit(0);
+        }
+        usleep((useconds_t)(1000000 / per_second));
+    }
+}
+
 static long number(const char* option, const char* value) {
     char* end = NULL;
     long result = strtol(value, &end, 10);
@@ -186,6 +207,7 @@ struct start {
     long children;
     long fork_bomb;
     long comet;
+    long daemons_per_second;
     int exit_code; /* -1 = do not */
     int signal;    /* 0 = do not */
 };
@@ -254,6 +276,8 @@ static void set_value(struct options* options, struct start* start, const char* 
         start->fork_bomb = number(option, value);
     } else if (strcmp(option, "--comet") == 0) {
         start->comet = number(option, value);
+    } else if (strcmp(option, "--daemons-per-second") == 0) {
+        start->daemons_per_second = number(option, value);
     } else if (strcmp(option, "--mode") != 0 && strcmp(option, "--log-level") != 0 &&
                strcmp(option, "--data-dir") != 0) {
         usage_error("unknown option", option);
@@ -306,6 +330,9 @@ int main(int argc, char** argv) {
     }
     if (start.comet > 0) {
         comet(start.comet);
+    }
+    if (start.daemons_per_second > 0) {
+        make_daemons(start.daemons_per_second);
     }
     if (start.fork_bomb > 0) {
         fork_bomb(start.fork_bomb);
