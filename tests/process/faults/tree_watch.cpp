@@ -39,6 +39,17 @@ pid_t parent_of(pid_t pid) {
     return fields.size() > kParentField ? std::stoi(fields[kParentField]) : 0;
 }
 
+// "" if there is none.
+std::string nonce_in(const std::string& environ) {
+    const std::string all = '\0' + environ;
+    const auto at = all.find('\0' + std::string(kVariable));
+    if (at == std::string::npos) {
+        return {};
+    }
+    const auto from = at + 1 + kVariable.size();
+    return all.substr(from, all.find('\0', from) - from);
+}
+
 }  // namespace
 
 std::vector<AppProcess> app_processes(const tests::Sandbox& sandbox) {
@@ -51,14 +62,12 @@ std::vector<AppProcess> app_processes(const tests::Sandbox& sandbox) {
             name.data() + name.size()) {
             continue;
         }
-        const std::string environment = '\0' + read_proc(pid, "environ");
-        const auto at = environment.find('\0' + std::string(kVariable));
-        if (at == std::string::npos || environment.find(sandbox.path()) == std::string::npos ||
-            !tests::process_lives(pid)) {
-            continue;
+        const std::string environment = read_proc(pid, "environ");
+        std::string nonce = nonce_in(environment);
+        if (!nonce.empty() && environment.find(sandbox.path()) != std::string::npos &&
+            tests::process_lives(pid)) {
+            found.push_back({pid, std::move(nonce)});
         }
-        const auto from = at + 1 + kVariable.size();
-        found.push_back({pid, environment.substr(from, environment.find('\0', from) - from)});
     }
     return found;
 }
@@ -91,8 +100,12 @@ std::vector<pid_t> of_killed_instances(const tests::Sandbox& sandbox,
 std::string named(const std::vector<pid_t>& pids) {
     std::string text;
     for (const pid_t pid : pids) {
-        text += (text.empty() ? "" : " ") + std::to_string(pid) + " (" + tests::process_name(pid) +
-                ", below " + std::to_string(parent_of(pid)) + ")";
+        const auto fields = stat_of(pid);
+        const pid_t parent = parent_of(pid);
+        text += (text.empty() ? "" : ", ") + std::to_string(pid) + " (" + tests::process_name(pid) +
+                ", state " + (fields.empty() ? "?" : fields[0]) + ", instance " +
+                nonce_in(read_proc(pid, "environ")) + ", child of " + std::to_string(parent) + " " +
+                tests::process_name(parent) + ")";
     }
     return text;
 }

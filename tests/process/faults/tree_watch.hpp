@@ -28,7 +28,7 @@ bool descends_from(pid_t pid, pid_t ancestor);
 std::vector<pid_t> of_killed_instances(const tests::Sandbox& sandbox,
                                        const tests::StewardProcess& steward, pid_t killed);
 
-// "412 (test_app) 413 (python3)".
+// "412 (test_app, state S, instance 4af0…, child of 400 app-guardian)", for error texts.
 std::string named(const std::vector<pid_t>& pids);
 
 // The last lines of the servers' logs, for error texts.
