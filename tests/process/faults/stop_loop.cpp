@@ -27,7 +27,7 @@ const std::vector<Defence>& defences() {
     static const std::vector<Defence> all{
         {"500 daemons a second",
          {"--daemons-per-second", "500", "--ignore-term", "--stdout-bytes", "200000"}},
-        {"fork bomb", {"--fork-bomb", "1500", "--ignore-term"}},
+        {"fork bomb", {"--fork-bomb", "500", "--ignore-term"}},
         {"comet", {"--comet", "1000000", "--ignore-term"}},
         {"deaf, with a daemon and children",
          {"--grandchild", "--children", "20", "--ignore-term"}}};
