@@ -79,11 +79,13 @@ TEST_CASE("an app that computes for ten seconds is busy, is not killed, and is h
     const Json after = bed.wait_healthy();
     CHECK(pid_in(after) == pid_in(before));
     CHECK(number_at(after, "generation") == 1);
+    // The log is written behind.
+    bed.wait_event("service.healthy", [](const Json& event) {
+        return text_at(event, "cause").starts_with("healthy again");
+    });
     CHECK(bed.events("service.unhealthy").empty());
     // More than three times --health-failures of them, or nothing was tolerated.
     CHECK(bed.events("probe.failed").size() > 9);
-    CHECK_THAT(text_at(bed.events("service.healthy").back(), "cause"),
-               Catch::Contains("healthy again"));
 }
 
 TEST_CASE("a busy app is restarted after --busy-limit, not before, with that cause") {
@@ -202,13 +204,20 @@ runpy.run_path(sys.argv[0], run_name="__main__")
     const Json unhealthy = sandbox.wait_event("service.unhealthy");
     CHECK(condition_of(unhealthy) == "hung");
     const Json scheduled = sandbox.wait_event("service.restart_scheduled");
+    INFO(text_at(sandbox.wait_event("service.exit"), "cause"));
     CHECK_THAT(text_at(scheduled, "cause"),
                Catch::Contains("; hung: used ") &&
                    Catch::Contains("; stack dump in the app's log; restart 1 of "));
-    const auto log = app_log(sandbox);
+    std::string log;
+    // Every thread's stack, down to that of the one that started first.
+    CHECK(wait_until(
+        [&] {
+            log = app_log(sandbox);
+            return log.find("app.py\", line") != std::string::npos;
+        },
+        Milliseconds(5000)));
     CHECK_THAT(log, Catch::Contains("(most recent call first)") &&
                         Catch::Contains("in hold_the_interpreter"));
-    // Every thread's, down to the last line.
     CHECK_THAT(log, Catch::Contains("in wait\n") && Catch::Contains("serving.py"));
 
     steward.wait_status([](const Json& status) {
