@@ -86,7 +86,7 @@ TEST_CASE("an explanation has the last 20 events of its service, without samples
 TEST_CASE("each state has its outlook", "[explain]") {
     const std::vector<std::pair<State, std::string>> rows{
         {State::kStopped, "flask_start"},     {State::kStarting, "first healthy answer"},
-        {State::kRunning, "no health check"}, {State::kUnhealthy, "taken down"},
+        {State::kRunning, "did not find it"}, {State::kUnhealthy, "taken down"},
         {State::kDeciding, "has been asked"}, {State::kBackingOff, "next start comes in"},
         {State::kStopping, "being ended"},    {State::kDegraded, "one try in"},
         {State::kMisconfigured, "mend"},      {State::kUnkillable, "SIGKILL"},
