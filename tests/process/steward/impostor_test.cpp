@@ -11,6 +11,7 @@
 namespace steward::tests {
 namespace {
 
+constexpr Milliseconds kSlowStart{30'000};  // gunicorn's, on a busy machine
 constexpr const char* kHealthy = "{\"status\":\"healthy\"}";
 
 std::uint16_t port_in(const Json& object) {
@@ -27,7 +28,7 @@ std::string own_name() {
 template <class Run>
 void until_named(Run run) {
     std::string cause;
-    for (int i = 0; i < 5 && cause.find(own_name()) == std::string::npos; ++i) {
+    for (int i = 0; i < 12 && cause.find(own_name()) == std::string::npos; ++i) {
         cause = run();
     }
     CHECK_THAT(cause, Catch::Contains(own_name()));
@@ -76,12 +77,12 @@ TEST_CASE("who shares a handed-over socket that the app made shareable is not co
     Sandbox files;
     write_app(files);
     until_named([&files] {
-        Bed bed({"--health-interval", "100ms", "--health-failures", "2", "--startup-timeout", "2s"},
+        Bed bed({"--health-interval", "100ms", "--health-failures", "2"},
                 {"gunicorn", "--reuse-port", "--chdir", files.file("site"), "hello:app"});
-        const auto port = port_in(bed.wait_healthy());
+        const auto port = port_in(bed.wait_healthy(1, kSlowStart));
         const AnsweringListener impostor(occupy("127.0.0.1", port, Ends::kListening, Reuse::kPort),
                                          kHealthy);
-        const auto cause = text_at(bed.wait_event("service.unhealthy"), "cause");
+        const auto cause = text_at(bed.wait_event("service.unhealthy", {}, kSlowStart), "cause");
         CHECK_THAT(cause, Catch::Contains("port " + std::to_string(port) + " is answered by"));
         return cause;
     });
@@ -93,18 +94,18 @@ TEST_CASE(
     write_app(files);
     until_named([&files] {
         Bed bed({"--handoff", "port", "--health-interval", "200ms", "--health-failures", "2",
-                 "--startup-timeout", "2s"},
+                 "--startup-timeout", "6s"},
                 {"gunicorn", "--reuse-port", "--chdir", files.file("site"), "-b", "{host}:{port}",
                  "hello:app"});
-        const auto port = port_in(bed.wait_healthy());
+        const auto port = port_in(bed.wait_healthy(1, kSlowStart));
         const AnsweringListener impostor(occupy("127.0.0.1", port, Ends::kListening, Reuse::kPort),
                                          kHealthy);
         const auto healthy = bed.events("service.healthy").size();
-        const auto cause = text_at(bed.wait_event("service.unhealthy"), "cause");
+        const auto cause = text_at(bed.wait_event("service.unhealthy", {}, kSlowStart), "cause");
         CHECK_THAT(cause, Catch::Contains("port " + std::to_string(port) + " is answered by"));
         CHECK(bed.events("service.healthy").size() == healthy);
         // Where it is alone it is healthy again.
-        const Json after = bed.wait_healthy(2, Milliseconds(20'000));
+        const Json after = bed.wait_healthy(2, Milliseconds(60'000));
         CHECK(port_in(after) != port);
         return cause;
     });
