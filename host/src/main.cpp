@@ -3,8 +3,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <exception>
+#include <system_error>
 
 #include <fmt/core.h>
 
@@ -96,6 +98,14 @@ int main(int argc, char* argv[]) {
             steward::host::Session::block_signals();
         }
         return run(*parsed.options);
+    } catch (const std::system_error& e) {
+        // What is long does not wait for the end to be written.
+        if (std::ferror(stdout) != 0) {
+            errno = e.code().value();
+            return steward::host::printed(1);
+        }
+        fmt::print(stderr, "steward: {}\n", e.what());
+        return 1;
     } catch (const std::exception& e) {
         fmt::print(stderr, "steward: {}\n", e.what());
         return 1;
