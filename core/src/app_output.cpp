@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <map>
 #include <mutex>
@@ -12,6 +13,7 @@
 
 #include "line_splitter.hpp"
 #include "line_tail.hpp"
+#include "output_batch.hpp"
 #include "output_buffer.hpp"
 #include "rotating_file.hpp"
 #include "steward/core/unique_fd.hpp"
@@ -21,17 +23,21 @@ namespace steward::core {
 namespace {
 
 constexpr int kPipeSize = 1 << 20;
-constexpr std::size_t kReadSize = 65536;
+constexpr std::size_t kReadSize = std::size_t{128} << 10U;
 constexpr int kReadsPerWakeUp = 4;
 constexpr std::size_t kRemembered =
     8;  // instances whose last line is known after their pipes are closed
-constexpr std::size_t kMaxLastLine = LineSplitter::kMaxHead;
 constexpr Duration kLastLineLimit = std::chrono::milliseconds(100);
 constexpr Duration kPartialLimit = std::chrono::seconds(1);
 constexpr Duration kCloseAfter = std::chrono::seconds(2);
 constexpr Duration kLineQuiet = std::chrono::milliseconds(20);
-constexpr Duration kKeepUpLimit = std::chrono::milliseconds(5);
 constexpr Duration kRetryAfter = std::chrono::milliseconds(250);
+constexpr Duration kTroubleOver = std::chrono::seconds(1);
+// Who drops lines after so long says that the file is stuck, not that the app is fast.
+constexpr Duration kStuckAfter = std::chrono::seconds(1);
+// The buffer's memory is given back after so much of it was used and nothing came for so long.
+constexpr std::size_t kReleaseFrom = std::size_t{256} << 10U;
+constexpr Duration kReleaseAfter = std::chrono::seconds(2);
 
 struct BothEnds {
     UniqueFd read;
@@ -64,9 +70,10 @@ WallTime wall_now() {
 }  // namespace
 
 struct AppOutput::Impl : std::enable_shared_from_this<AppOutput::Impl> {
-    Impl(Scheduler& core_in, Scheduler& log_in, OutputOptions options_in)
+    Impl(Scheduler& core_in, Scheduler& output_in, Scheduler& files_in, OutputOptions options_in)
         : core(core_in),
-          log(log_in),
+          output(output_in),
+          files(files_in),
           options(std::move(options_in)),
           file(options.folder, options.file_name, options.max_file_bytes,
                std::max(1U, options.files)),
@@ -89,33 +96,45 @@ struct AppOutput::Impl : std::enable_shared_from_this<AppOutput::Impl> {
         bool seen = false;
         TimerId quiet = 0;
     };
-    using Answer = std::function<void(std::string)>;
+    using Answer = std::function<void(LastLines)>;
     struct Question {
         Answer answer;
         TimerId timer = 0;
     };
 
-    // The log thread.
+    // The output thread: pipes.
     void add_pipe(const Key& key, UniqueFd fd);
     void ready(const Key& key);
     bool read_once(const Key& key, Pipe& pipe, std::size_t limit);
     bool read_what_is_there(const Key& key);
-    void take(const Key& key, const std::function<void(const LineSplitter::Piece&)>& feed);
+    template <class Feed>
+    void take(const Key& key, Feed feed);
+    void pass_on();
     void watch_partial(const Key& key, Pipe& pipe, bool line_ended);
     void partial_due(const Key& key);
-    void keep_up();
     void finish(const Key& key);
     void close_later(std::uint64_t generation);
     void close_older_later(std::uint64_t generation);
+    LastLines find_last_lines(std::uint64_t generation);
+    void read_everything();
+
+    // The output thread: what the file does not take.
+    void end_gap();
+    void file_error_is(const std::string& error);
+    void trouble_begins(const std::string& why);
+    void look_at_trouble();
+    std::string why_dropped();
+    void release_later();
+    void release_due();
+
+    // The log thread; schedule_pump() any.
     void schedule_pump();
     OutputBuffer::Pump pump();
-    std::string find_last_line(std::uint64_t generation);
     void look_for_awaited(std::uint64_t ticket);
-    void drain_everything();
 
     // The core's loop.
-    std::uint64_t ask(Duration limit, std::function<std::string()> when_late, Answer answer);
-    void answer_now(std::uint64_t ticket, std::string text);
+    std::uint64_t ask(Duration limit, std::function<LastLines()> when_late, Answer answer);
+    void answer_now(std::uint64_t ticket, LastLines lines);
 
     // A task that does nothing once the object is gone.
     template <class Work>
@@ -128,20 +147,40 @@ struct AppOutput::Impl : std::enable_shared_from_this<AppOutput::Impl> {
     }
 
     Scheduler& core;
-    Scheduler& log;
+    Scheduler& output;
+    Scheduler& files;
     const OutputOptions options;
 
-    // Used on the log thread; the buffer's counters and the tail lock for themselves.
-    RotatingFile file;
+    RotatingFile file;  // the log thread's
     OutputBuffer buffer;
     LineTail lines;
+
+    // Used on the output thread.
     std::map<Key, Pipe> pipes;
     std::map<std::uint64_t, TimerId> closing;
-    std::map<std::uint64_t, Awaited> awaited;         // by ticket
-    std::map<std::uint64_t, std::string> last_lines;  // of closed pipes
-    bool pump_posted = false;
-    TimerId retry = 0;
+    std::map<std::uint64_t, Awaited> awaited;       // by ticket
+    std::map<std::uint64_t, LastLines> last_words;  // of closed pipes
     std::array<char, kReadSize> read_buffer{};
+    OutputBatch batch;
+    std::string file_error;  // why the file takes nothing now
+    std::string gap_reason;  // why lines are missing, as far as the file said
+    bool in_trouble = false;
+    TimerId trouble_timer = 0;
+    TimePoint last_drop{};
+    OutputCounters told;         // when the last trouble was over
+    std::size_t used_bytes = 0;  // of the buffer, since its memory was given back
+    std::uint64_t used_until = 0;
+    TimerId release_timer = 0;
+
+    // Used on the log thread.
+    std::string told_error;
+    TimerId retry = 0;
+
+    std::atomic<bool> pump_posted{false};
+    std::atomic<bool> waits_for_retry{false};
+    std::atomic<bool> gap_posted{false};
+    // When the file took something, or was first offered something.
+    std::atomic<TimePoint> file_moved{TimePoint{}};
 
     std::mutex path_mutex;
     std::string path;  // guarded by path_mutex
@@ -151,24 +190,27 @@ struct AppOutput::Impl : std::enable_shared_from_this<AppOutput::Impl> {
     std::uint64_t next_ticket = 1;
 };
 
-AppOutput::AppOutput(Scheduler& core_loop, Scheduler& log_loop, OutputOptions options)
-    : impl_(std::make_shared<Impl>(core_loop, log_loop, std::move(options))) {}
+AppOutput::AppOutput(Scheduler& core_loop, Scheduler& output_loop, Scheduler& log_loop,
+                     OutputOptions options)
+    : impl_(std::make_shared<Impl>(core_loop, output_loop, log_loop, std::move(options))) {}
 
 AppOutput::~AppOutput() {
     for (auto& [ticket, question] : impl_->questions) {
         impl_->core.disarm(question.timer);
     }
     for (auto& [key, pipe] : impl_->pipes) {
-        impl_->log.unwatch(pipe.fd.get());
-        impl_->log.disarm(pipe.partial_timer);
+        impl_->output.unwatch(pipe.fd.get());
+        impl_->output.disarm(pipe.partial_timer);
     }
     for (const auto& [generation, timer] : impl_->closing) {
-        impl_->log.disarm(timer);
+        impl_->output.disarm(timer);
     }
     for (const auto& [ticket, line] : impl_->awaited) {
-        impl_->log.disarm(line.quiet);
+        impl_->output.disarm(line.quiet);
     }
-    impl_->log.disarm(impl_->retry);
+    impl_->output.disarm(impl_->trouble_timer);
+    impl_->output.disarm(impl_->release_timer);
+    impl_->files.disarm(impl_->retry);
 }
 
 // ---- from the core's loop
@@ -184,7 +226,7 @@ Result<OutputCapture::Pipes> AppOutput::open(std::uint64_t generation) {
     }
     // Tasks are copyable, descriptors are not.
     const auto ends = std::make_shared<Pipes>(Pipes{std::move(out->read), std::move(err->read)});
-    impl_->log.post(impl_->guarded([generation, ends](Impl& self) {
+    impl_->output.post(impl_->guarded([generation, ends](Impl& self) {
         self.close_older_later(generation);
         self.add_pipe({generation, OutputStream::kOut}, std::move(ends->out));
         self.add_pipe({generation, OutputStream::kErr}, std::move(ends->err));
@@ -197,44 +239,49 @@ void AppOutput::set_folder(const std::string& folder) {
         const std::lock_guard lock(impl_->path_mutex);
         impl_->path = folder + "/" + impl_->options.file_name;
     }
-    impl_->log.post(impl_->guarded([folder](Impl& self) { self.file.set_folder(folder); }));
+    impl_->files.post(impl_->guarded([folder](Impl& self) { self.file.set_folder(folder); }));
 }
 
 void AppOutput::end(std::uint64_t generation) {
-    impl_->log.post(impl_->guarded([generation](Impl& self) { self.close_later(generation); }));
+    impl_->output.post(impl_->guarded([generation](Impl& self) { self.close_later(generation); }));
 }
 
-void AppOutput::last_line(std::uint64_t generation, std::function<void(std::string)> answer) {
+void AppOutput::last_lines(std::uint64_t generation, std::function<void(LastLines)> answer) {
     const auto when_late = [lines = &impl_->lines, generation] {
-        return std::string(
-            utf8_cut(lines->last_text(generation, OutputStream::kErr), kMaxLastLine));
+        auto texts = lines->last_texts(generation, OutputStream::kErr, LineSplitter::kRemembered);
+        for (auto& text : texts) {
+            text = utf8_cut(text, LineSplitter::kMaxHead);
+        }
+        std::reverse(texts.begin(), texts.end());
+        return LastLines{texts.empty() ? std::string() : texts.front(),
+                         join_last(texts, LineSplitter::kRemembered, LastLines::kMaxBytes)};
     };
     const auto ticket = impl_->ask(kLastLineLimit, when_late, std::move(answer));
-    impl_->log.post(impl_->guarded([generation, ticket](Impl& self) {
-        auto text = self.find_last_line(generation);
+    impl_->output.post(impl_->guarded([generation, ticket](Impl& self) {
+        auto found = self.find_last_lines(generation);
         self.core.post(self.guarded(
-            [ticket, text = std::move(text)](Impl& me) { me.answer_now(ticket, text); }));
+            [ticket, found = std::move(found)](Impl& me) { me.answer_now(ticket, found); }));
     }));
 }
 
 void AppOutput::await_line(std::uint64_t generation, const std::string& mark, Duration limit,
                            std::function<void(bool came)> answer) {
     const auto ticket = impl_->ask(
-        limit, [] { return std::string(); },
+        limit, [] { return LastLines(); },
         [weak = impl_->weak_from_this(), ticket = impl_->next_ticket,
-         answer = std::move(answer)](const std::string& line) {
+         answer = std::move(answer)](const LastLines& lines) {
             if (const auto self = weak.lock()) {
-                self->log.post(self->guarded([ticket](Impl& me) {
+                self->output.post(self->guarded([ticket](Impl& me) {
                     if (const auto it = me.awaited.find(ticket); it != me.awaited.end()) {
-                        me.log.disarm(it->second.quiet);
+                        me.output.disarm(it->second.quiet);
                         me.awaited.erase(it);
                     }
                 }));
             }
-            answer(!line.empty());
+            answer(!lines.last.empty());
         });
     const Impl::Awaited line{generation, mark, impl_->lines.last_sequence(), false, 0};
-    impl_->log.post(impl_->guarded([ticket, line](Impl& self) {
+    impl_->output.post(impl_->guarded([ticket, line](Impl& self) {
         self.awaited[ticket] = line;
         self.look_for_awaited(ticket);
     }));
@@ -242,16 +289,19 @@ void AppOutput::await_line(std::uint64_t generation, const std::string& mark, Du
 
 void AppOutput::flush(Duration limit, std::function<void()> done) {
     const auto ticket = impl_->ask(
-        limit, [] { return std::string(); },
-        [done = std::move(done)](const std::string&) { done(); });
-    impl_->log.post(impl_->guarded([ticket](Impl& self) {
-        self.drain_everything();
-        self.core.post(self.guarded([ticket](Impl& me) { me.answer_now(ticket, {}); }));
+        limit, [] { return LastLines(); }, [done = std::move(done)](const LastLines&) { done(); });
+    impl_->output.post(impl_->guarded([ticket](Impl& self) {
+        self.read_everything();
+        self.files.post(self.guarded([ticket](Impl& me) {
+            while (me.pump() == OutputBuffer::Pump::kMore) {
+            }
+            me.core.post(me.guarded([ticket](Impl& it) { it.answer_now(ticket, {}); }));
+        }));
     }));
 }
 
 // The first of the two that come, the answer or the time limit, takes the question out.
-std::uint64_t AppOutput::Impl::ask(Duration limit, std::function<std::string()> when_late,
+std::uint64_t AppOutput::Impl::ask(Duration limit, std::function<LastLines()> when_late,
                                    Answer answer) {
     const std::uint64_t ticket = next_ticket++;
     Question& question = questions[ticket];
@@ -263,7 +313,7 @@ std::uint64_t AppOutput::Impl::ask(Duration limit, std::function<std::string()> 
     return ticket;
 }
 
-void AppOutput::Impl::answer_now(std::uint64_t ticket, std::string text) {
+void AppOutput::Impl::answer_now(std::uint64_t ticket, LastLines found) {
     const auto it = questions.find(ticket);
     if (it == questions.end()) {
         return;
@@ -271,7 +321,7 @@ void AppOutput::Impl::answer_now(std::uint64_t ticket, std::string text) {
     const Question question = std::move(it->second);
     questions.erase(it);
     core.disarm(question.timer);
-    question.answer(std::move(text));
+    question.answer(std::move(found));
 }
 
 // ---- from anywhere
@@ -285,6 +335,10 @@ std::vector<OutputLine> AppOutput::lines_since(std::uint64_t sequence,
     return impl_->lines.since(sequence, max_lines);
 }
 
+std::uint64_t AppOutput::last_sequence() const {
+    return impl_->lines.last_sequence();
+}
+
 OutputCounters AppOutput::counters() const {
     return impl_->buffer.counters();
 }
@@ -294,7 +348,7 @@ std::string AppOutput::path() const {
     return impl_->path;
 }
 
-// ---- the log thread: pipes
+// ---- the output thread: pipes
 
 void AppOutput::Impl::add_pipe(const Key& key, UniqueFd fd) {
     if (pipes.count(key) != 0) {
@@ -302,7 +356,7 @@ void AppOutput::Impl::add_pipe(const Key& key, UniqueFd fd) {
     }
     Pipe& pipe = pipes[key];
     pipe.fd = std::move(fd);
-    if (!log.watch(pipe.fd.get(), Interest::kRead, [this, key](bool, bool) { ready(key); })) {
+    if (!output.watch(pipe.fd.get(), Interest::kRead, [this, key](bool, bool) { ready(key); })) {
         finish(key);
     }
 }
@@ -320,16 +374,6 @@ void AppOutput::Impl::ready(const Key& key) {
             }
             return;
         }
-        keep_up();
-    }
-}
-
-// An app that writes faster than one portion is written per wake-up loses nothing if the disk is
-// quick enough; it is held up for a moment at the most if the disk is not.
-void AppOutput::Impl::keep_up() {
-    const TimePoint end = log.now() + kKeepUpLimit;
-    while (retry == 0 && buffer.is_half_full() && log.now() < end &&
-           pump() == OutputBuffer::Pump::kMore) {
     }
 }
 
@@ -346,7 +390,8 @@ bool AppOutput::Impl::read_once(const Key& key, Pipe& pipe, std::size_t limit) {
         return false;
     }
     const std::string_view bytes(read_buffer.data(), static_cast<std::size_t>(got));
-    take(key, [&](const LineSplitter::Piece& piece) { pipe.splitter.feed(bytes, piece); });
+    buffer.read(bytes.size());
+    take(key, [&](auto piece) { pipe.splitter.feed(bytes, piece); });
     watch_partial(key, pipe, bytes.find('\n') != std::string_view::npos);
     return true;
 }
@@ -369,45 +414,60 @@ bool AppOutput::Impl::read_what_is_there(const Key& key) {
     }
 }
 
-void AppOutput::Impl::take(const Key& key,
-                           const std::function<void(const LineSplitter::Piece&)>& feed) {
-    std::vector<OutputLine> batch;
-    std::vector<std::size_t> raw_bytes;
-    const WallTime wall = wall_now();
+template <class Feed>
+void AppOutput::Impl::take(const Key& key, Feed feed) {
+    batch.begin(wall_now(), key.first, key.second);
+    bool any = false;
     feed([&](std::string_view text, bool goes_on) {
-        OutputLine line{0, wall, key.first, key.second, goes_on, {}};
-        append_escaped(line.text, text);
-        batch.push_back(std::move(line));
-        raw_bytes.push_back(text.size() + (goes_on ? 0 : 1));
+        any = true;
+        batch.add(text, goes_on);
+        if (batch.is_large()) {
+            pass_on();
+        }
     });
+    if (!any) {
+        return;
+    }
+    pass_on();
+    if (options.on_lines) {
+        options.on_lines();
+    }
+}
+
+void AppOutput::Impl::pass_on() {
     if (batch.empty()) {
         return;
     }
     lines.add(batch);
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-        buffer.add(batch[i], raw_bytes[i]);
-    }
-    if (options.on_lines) {
-        options.on_lines(batch);
+    if (buffer.gap_can_end()) {
+        end_gap();
     }
     for (const auto& [ticket, line] : awaited) {
         look_for_awaited(ticket);
     }
+    const bool dropped = !buffer.add(batch);
+    used_bytes += batch.bytes().size();
+    batch.clear();
     schedule_pump();
+    release_later();
+    if (dropped) {
+        last_drop = output.now();
+        trouble_begins(why_dropped());
+    }
 }
 
 // What has no end yet is given out after a while; the timer is set once, not for each read.
 void AppOutput::Impl::watch_partial(const Key& key, Pipe& pipe, bool line_ended) {
     if (!pipe.splitter.has_partial()) {
-        log.disarm(std::exchange(pipe.partial_timer, 0));
+        output.disarm(std::exchange(pipe.partial_timer, 0));
         return;
     }
     if (line_ended || pipe.partial_timer == 0) {
-        pipe.partial_since = log.now();
+        pipe.partial_since = output.now();
     }
     if (pipe.partial_timer == 0) {
         pipe.partial_timer =
-            log.arm(pipe.partial_since + kPartialLimit, [this, key] { partial_due(key); });
+            output.arm(pipe.partial_since + kPartialLimit, [this, key] { partial_due(key); });
     }
 }
 
@@ -418,13 +478,12 @@ void AppOutput::Impl::partial_due(const Key& key) {
     }
     Pipe& pipe = it->second;
     pipe.partial_timer = 0;
-    if (log.now() - pipe.partial_since < kPartialLimit) {
+    if (output.now() - pipe.partial_since < kPartialLimit) {
         pipe.partial_timer =
-            log.arm(pipe.partial_since + kPartialLimit, [this, key] { partial_due(key); });
+            output.arm(pipe.partial_since + kPartialLimit, [this, key] { partial_due(key); });
         return;
     }
-    take(key,
-         [&](const LineSplitter::Piece& piece) { pipe.splitter.flush(/*at_end=*/false, piece); });
+    take(key, [&](auto piece) { pipe.splitter.flush(/*at_end=*/false, piece); });
 }
 
 void AppOutput::Impl::finish(const Key& key) {
@@ -433,14 +492,14 @@ void AppOutput::Impl::finish(const Key& key) {
         return;
     }
     Pipe& pipe = it->second;
-    log.unwatch(pipe.fd.get());
-    log.disarm(pipe.partial_timer);
-    take(key,
-         [&](const LineSplitter::Piece& piece) { pipe.splitter.flush(/*at_end=*/true, piece); });
+    output.unwatch(pipe.fd.get());
+    output.disarm(pipe.partial_timer);
+    take(key, [&](auto piece) { pipe.splitter.flush(/*at_end=*/true, piece); });
     if (key.second == OutputStream::kErr) {
-        last_lines[key.first] = pipe.splitter.last_line();
-        while (last_lines.size() > kRemembered) {
-            last_lines.erase(last_lines.begin());
+        last_words[key.first] = {pipe.splitter.last_line(),
+                                 pipe.splitter.last_lines(LastLines::kMaxBytes)};
+        while (last_words.size() > kRemembered) {
+            last_words.erase(last_words.begin());
         }
     }
     pipes.erase(it);
@@ -458,7 +517,7 @@ void AppOutput::Impl::close_later(std::uint64_t generation) {
     if (closing.count(generation) != 0) {
         return;
     }
-    closing[generation] = log.arm(log.now() + kCloseAfter, [this, generation] {
+    closing[generation] = output.arm(output.now() + kCloseAfter, [this, generation] {
         closing.erase(generation);
         for (const auto stream : {OutputStream::kOut, OutputStream::kErr}) {
             const Key key{generation, stream};
@@ -470,43 +529,17 @@ void AppOutput::Impl::close_later(std::uint64_t generation) {
     });
 }
 
-std::string AppOutput::Impl::find_last_line(std::uint64_t generation) {
+LastLines AppOutput::Impl::find_last_lines(std::uint64_t generation) {
     const Key key{generation, OutputStream::kErr};
     if (pipes.count(key) != 0) {
         if (read_what_is_there(key)) {
-            return pipes.at(key).splitter.last_line();
+            const LineSplitter& splitter = pipes.at(key).splitter;
+            return {splitter.last_line(), splitter.last_lines(LastLines::kMaxBytes)};
         }
         finish(key);
     }
-    const auto it = last_lines.find(generation);
-    return it == last_lines.end() ? std::string() : it->second;
-}
-
-// ---- the log thread: the file
-
-// One portion per task, so that the loop comes to the pipes between two.
-void AppOutput::Impl::schedule_pump() {
-    if (pump_posted || retry != 0) {
-        return;
-    }
-    pump_posted = true;
-    log.post(guarded([](Impl& self) {
-        self.pump_posted = false;
-        (void)self.pump();
-    }));
-}
-
-OutputBuffer::Pump AppOutput::Impl::pump() {
-    const auto result = buffer.pump();
-    if (result == OutputBuffer::Pump::kMore) {
-        schedule_pump();
-    } else if (result == OutputBuffer::Pump::kStuck && retry == 0) {
-        retry = log.arm(log.now() + kRetryAfter, [this] {
-            retry = 0;
-            (void)pump();
-        });
-    }
-    return result;
+    const auto it = last_words.find(generation);
+    return it == last_words.end() ? LastLines() : it->second;
 }
 
 // Once the line has come, each further one puts the answer off.
@@ -525,14 +558,14 @@ void AppOutput::Impl::look_for_awaited(std::uint64_t ticket) {
         return;
     }
     line.seen = true;
-    log.disarm(line.quiet);
-    line.quiet = log.arm(log.now() + kLineQuiet, [this, ticket] {
+    output.disarm(line.quiet);
+    line.quiet = output.arm(output.now() + kLineQuiet, [this, ticket] {
         awaited.at(ticket).quiet = 0;
-        core.post(guarded([ticket](Impl& self) { self.answer_now(ticket, "came"); }));
+        core.post(guarded([ticket](Impl& self) { self.answer_now(ticket, {"came", {}}); }));
     });
 }
 
-void AppOutput::Impl::drain_everything() {
+void AppOutput::Impl::read_everything() {
     std::vector<Key> keys;
     for (const auto& [key, pipe] : pipes) {
         keys.push_back(key);
@@ -542,8 +575,129 @@ void AppOutput::Impl::drain_everything() {
             finish(key);
         }
     }
-    while (buffer.pump() == OutputBuffer::Pump::kMore) {
+}
+
+// ---- the output thread: what the file does not take
+
+void AppOutput::Impl::end_gap() {
+    buffer.end_gap(gap_reason.empty() ? "written faster than the disk takes them" : gap_reason);
+    gap_reason = file_error;
+    schedule_pump();
+}
+
+void AppOutput::Impl::file_error_is(const std::string& error) {
+    file_error = error;
+    if (!error.empty()) {
+        gap_reason = error;
+        trouble_begins(error);
     }
+}
+
+std::string AppOutput::Impl::why_dropped() {
+    if (!file_error.empty()) {
+        return file_error;
+    }
+    const std::lock_guard lock(path_mutex);
+    const auto still = output.now() - file_moved.load();
+    if (still > kStuckAfter) {
+        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(still).count();
+        return path + " has taken nothing for " + std::to_string(seconds) + " s";
+    }
+    return "written faster than " + path + " takes it";
+}
+
+// Told once, not for each line.
+void AppOutput::Impl::trouble_begins(const std::string& why) {
+    if (std::exchange(in_trouble, true)) {
+        return;
+    }
+    if (options.on_trouble) {
+        options.on_trouble(
+            {/*over=*/false, "the app's output cannot be kept in full: " + why, 0, 0});
+    }
+    look_at_trouble();
+}
+
+void AppOutput::Impl::look_at_trouble() {
+    const auto now = buffer.counters();
+    const bool over = file_error.empty() && !buffer.has_gap() &&
+                      output.now() - last_drop >= kTroubleOver && trouble_timer != 0;
+    trouble_timer = 0;
+    if (!over) {
+        trouble_timer = output.arm(output.now() + kTroubleOver, [this] { look_at_trouble(); });
+        return;
+    }
+    in_trouble = false;
+    const auto lost_lines = now.dropped_lines - told.dropped_lines;
+    const auto lost_bytes = now.dropped_bytes - told.dropped_bytes;
+    told = now;
+    gap_reason.clear();
+    if (options.on_trouble) {
+        options.on_trouble({/*over=*/true,
+                            "the app's output is kept again; " + std::to_string(lost_lines) +
+                                (lost_lines == 1 ? " line (" : " lines (") +
+                                std::to_string(lost_bytes) + " bytes) were dropped",
+                            lost_lines, lost_bytes});
+    }
+}
+
+void AppOutput::Impl::release_later() {
+    if (release_timer == 0 && used_bytes >= kReleaseFrom) {
+        used_until = lines.last_sequence();
+        release_timer = output.arm(output.now() + kReleaseAfter, [this] { release_due(); });
+    }
+}
+
+void AppOutput::Impl::release_due() {
+    release_timer = 0;
+    if (lines.last_sequence() == used_until && buffer.release()) {
+        used_bytes = 0;
+    } else {
+        release_later();
+    }
+}
+
+// ---- the log thread: the file
+
+// One portion per task, so that others get a turn between two.
+void AppOutput::Impl::schedule_pump() {
+    if (waits_for_retry || pump_posted.exchange(true)) {
+        return;
+    }
+    file_moved = files.now();
+    files.post(guarded([](Impl& self) {
+        self.pump_posted = false;
+        if (self.pump() == OutputBuffer::Pump::kMore) {
+            self.schedule_pump();
+        }
+    }));
+}
+
+OutputBuffer::Pump AppOutput::Impl::pump() {
+    const auto result = buffer.pump();
+    if (buffer.error() != told_error) {
+        told_error = buffer.error();
+        output.post(guarded([error = told_error](Impl& self) { self.file_error_is(error); }));
+    }
+    if (result == OutputBuffer::Pump::kStuck) {
+        if (retry == 0) {
+            waits_for_retry = true;
+            retry = files.arm(files.now() + kRetryAfter, [this] {
+                retry = 0;
+                waits_for_retry = false;
+                schedule_pump();
+            });
+        }
+        return result;
+    }
+    file_moved = files.now();
+    if (buffer.gap_can_end() && !gap_posted.exchange(true)) {
+        output.post(guarded([](Impl& self) {
+            self.gap_posted = false;
+            self.end_gap();
+        }));
+    }
+    return result;
 }
 
 }  // namespace steward::core

@@ -40,6 +40,10 @@ std::string_view to_string(EventName name) {
             return "plugin.quarantined";
         case EventName::kPluginSwapped:
             return "plugin.swapped";
+        case EventName::kOutputDegraded:
+            return "output.degraded";
+        case EventName::kOutputResumed:
+            return "output.resumed";
     }
     return "unknown";
 }

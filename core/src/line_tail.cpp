@@ -1,33 +1,67 @@
 #include "line_tail.hpp"
 
 #include <algorithm>
+#include <cstring>
+#include <deque>
 
 namespace steward::core {
-namespace {
 
-std::size_t cost(const OutputLine& line) {
-    return sizeof line + line.text.size();
+LineTail::Head LineTail::head_at(std::size_t at) const {
+    Head head{};
+    std::memcpy(&head, memory_.data() + at, sizeof head);
+    return head;
 }
 
-}  // namespace
-
-void LineTail::add(std::vector<OutputLine>& lines) {
+void LineTail::add(const OutputBatch& batch) {
     const std::lock_guard lock(mutex_);
-    for (auto& line : lines) {
-        line.sequence = ++sequence_;
-        bytes_ += cost(line);
-        lines_.push_back(line);
+    std::size_t at = 0;
+    for (const auto& record : batch.records()) {
+        const std::uint32_t length = record.length - record.head - 1;
+        Head head{};
+        head.wall = batch.wall();
+        head.generation = batch.generation();
+        head.length = length;
+        head.stream = batch.stream();
+        head.goes_on = record.goes_on;
+        memory_.append(reinterpret_cast<const char*>(&head), sizeof head);
+        memory_.append(batch.bytes(), at + record.head, length);
+        at += record.length;
+        bytes_ += cost(head);
+        ++count_;
+        ++sequence_;
+        while (count_ > 1 && bytes_ > max_bytes_) {
+            const Head first = head_at(begin_);
+            bytes_ -= cost(first);
+            begin_ += sizeof first + first.length;
+            --count_;
+        }
+        // Seldom, so that little is moved.
+        if (begin_ > max_bytes_ / 2) {
+            memory_.erase(0, begin_);
+            begin_ = 0;
+        }
     }
-    while (lines_.size() > 1 && bytes_ > max_bytes_) {
-        bytes_ -= cost(lines_.front());
-        lines_.pop_front();
+}
+
+std::vector<OutputLine> LineTail::lines(std::uint64_t skip, std::size_t count) const {
+    std::vector<OutputLine> out;
+    out.reserve(count);
+    std::size_t at = begin_;
+    for (std::uint64_t i = 0; out.size() < count; ++i) {
+        const Head head = head_at(at);
+        if (i >= skip) {
+            out.push_back({sequence_ - count_ + i + 1, head.wall, head.generation, head.stream,
+                           head.goes_on, memory_.substr(at + sizeof head, head.length)});
+        }
+        at += sizeof head + head.length;
     }
+    return out;
 }
 
 std::vector<OutputLine> LineTail::last(std::size_t max_lines) const {
     const std::lock_guard lock(mutex_);
-    const auto count = static_cast<std::ptrdiff_t>(std::min(max_lines, lines_.size()));
-    return {lines_.end() - count, lines_.end()};
+    const auto count = std::min<std::uint64_t>(max_lines, count_);
+    return lines(count_ - count, count);
 }
 
 std::uint64_t LineTail::last_sequence() const {
@@ -37,22 +71,35 @@ std::uint64_t LineTail::last_sequence() const {
 
 std::vector<OutputLine> LineTail::since(std::uint64_t sequence, std::size_t max_lines) const {
     const std::lock_guard lock(mutex_);
-    const auto first = std::upper_bound(
-        lines_.begin(), lines_.end(), sequence,
-        [](std::uint64_t value, const OutputLine& line) { return value < line.sequence; });
-    const auto count = std::min(max_lines, static_cast<std::size_t>(lines_.end() - first));
-    return {first, first + static_cast<std::ptrdiff_t>(count)};
+    const std::uint64_t before_first = sequence_ - count_;
+    const std::uint64_t skip =
+        sequence > before_first ? std::min(sequence - before_first, count_) : 0;
+    return lines(skip, std::min<std::uint64_t>(max_lines, count_ - skip));
 }
 
-std::string LineTail::last_text(std::uint64_t generation, OutputStream stream) const {
+std::uint64_t LineTail::last_sequence() const {
     const std::lock_guard lock(mutex_);
-    for (auto line = lines_.rbegin(); line != lines_.rend(); ++line) {
-        if (line->generation == generation && line->stream == stream &&
-            line->text.find_first_not_of(" \t") != std::string::npos) {
-            return line->text;
+    return sequence_;
+}
+
+std::vector<std::string> LineTail::last_texts(std::uint64_t generation, OutputStream stream,
+                                              std::size_t max_lines) const {
+    const std::lock_guard lock(mutex_);
+    std::deque<std::string_view> found;
+    std::size_t at = begin_;
+    for (std::uint64_t i = 0; i < count_; ++i) {
+        const Head head = head_at(at);
+        const auto text = std::string_view(memory_).substr(at + sizeof head, head.length);
+        at += sizeof head + head.length;
+        if (head.generation == generation && head.stream == stream &&
+            text.find_first_not_of(" \t") != std::string_view::npos) {
+            found.push_back(text);
+            if (found.size() > max_lines) {
+                found.pop_front();
+            }
         }
     }
-    return {};
+    return {found.begin(), found.end()};
 }
 
 }  // namespace steward::core

@@ -112,7 +112,7 @@ void Stepper::on(const Exited& in) {
         return;
     }
     std::string cause = describe_exit(in.signaled, in.code);
-    if (!in.last_stderr_line.empty() && in.code != 0) {
+    if (!in.last_stderr_line.empty() && !in.signaled && in.code != 0) {
         cause += ": " + in.last_stderr_line;
     }
     if (!in.note.empty()) {
@@ -128,9 +128,13 @@ void Stepper::on(const Exited& in) {
     cancel_probe();
     act(Disarm{TimerName::kStartup});
     act(Disarm{TimerName::kProbe});
+    Fields fields{{in.signaled ? "signal" : "code", std::int64_t{in.code}},
+                  {"uptime_ms", to_ms(now_ - s_.spawned_at)}};
+    if (!in.output_tail.empty()) {
+        fields.emplace_back("output_tail", in.output_tail);
+    }
     emit(EventName::kServiceExit, alive() ? Severity::kWarning : Severity::kInfo, cause,
-         {{in.signaled ? "signal" : "code", std::int64_t{in.code}},
-          {"uptime_ms", to_ms(now_ - s_.spawned_at)}});
+         std::move(fields));
     if (taking_down()) {
         if (s_.state != State::kUnkillable) {
             kill_rest();

@@ -1,30 +1,19 @@
 #include "output_buffer.hpp"
 
-#include <time.h>
+#include <sys/mman.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstdio>
+#include <chrono>
+#include <cstring>
+#include <new>
 
 namespace steward::core {
 namespace {
 
-constexpr std::size_t kPortion = 65536;
-
-// "2026-11-22T10:22:33.123Z"
-std::string time_text(WallTime wall) {
-    const auto since = wall.time_since_epoch();
-    const auto seconds = std::chrono::floor<std::chrono::seconds>(since);
-    const std::time_t whole = seconds.count();
-    std::tm parts{};
-    gmtime_r(&whole, &parts);
-    std::array<char, 64> out{};
-    const std::size_t length = std::strftime(out.data(), out.size(), "%Y-%m-%dT%H:%M:%S", &parts);
-    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(since - seconds).count();
-    std::snprintf(out.data() + length, out.size() - length, ".%03dZ", static_cast<int>(ms));
-    return out.data();
-}
+constexpr std::size_t kPortion = std::size_t{256} << 10U;
+// Room for the note that ends a gap.
+constexpr std::size_t kNote = 512;
 
 WallTime wall_now() {
     return std::chrono::time_point_cast<std::chrono::microseconds>(
@@ -33,84 +22,171 @@ WallTime wall_now() {
 
 }  // namespace
 
+MappedMemory::MappedMemory(std::size_t bytes) : bytes_(bytes) {
+    void* const memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) {
+        throw std::bad_alloc();
+    }
+    data_ = static_cast<char*>(memory);
+}
+
+MappedMemory::~MappedMemory() {
+    munmap(data_, bytes_);
+}
+
+void MappedMemory::release() {
+    madvise(data_, bytes_, MADV_DONTNEED);
+}
+
+OutputBuffer::OutputBuffer(RotatingFile& file, std::size_t max_bytes)
+    : max_bytes_(std::max<std::size_t>(max_bytes, 1)),
+      max_records_((max_bytes_ + kNote) / OutputBatch::kMinRecord + 1),
+      bytes_(max_bytes_ + kNote),
+      records_(max_records_ * sizeof(Record)),
+      file_(file) {}
+
+OutputBuffer::Record& OutputBuffer::record_at(std::uint64_t index) const {
+    return reinterpret_cast<Record*>(records_.data())[index % max_records_];
+}
+
 // ---- in
 
-void OutputBuffer::add(const OutputLine& line, std::size_t raw_bytes) {
-    std::string head = time_text(line.wall) + " #" + std::to_string(line.generation) +
-                       (line.stream == OutputStream::kOut ? " out" : " err") +
-                       (line.goes_on ? "+ " : " ");
-    const std::size_t waiting = bytes_.size() - begin_;
-    // Once lines are missing, it goes on so until there is room again for many: one gap, one note.
-    if (waiting + head.size() + line.text.size() + 1 > max_bytes_ ||
-        (gap_lines_ > 0 && is_half_full())) {
-        ++gap_lines_;
-        gap_bytes_ += raw_bytes;
-        const std::lock_guard lock(mutex_);
-        ++counters_.dropped_lines;
-        counters_.dropped_bytes += raw_bytes;
-        return;
-    }
-    if (gap_lines_ > 0) {
-        append_note();
-    }
-    append(head, line.text, raw_bytes, /*note=*/false);
+void OutputBuffer::read(std::size_t raw_bytes) {
     const std::lock_guard lock(mutex_);
+    counters_.read_bytes += raw_bytes;
     counters_.waiting_bytes += raw_bytes;
 }
 
-// The note stands where the lines are missing.
-void OutputBuffer::append_note() {
-    const std::string head = time_text(wall_now()) + " #0 log ";
-    const std::string text =
-        std::to_string(gap_lines_) + (gap_lines_ == 1 ? " line (" : " lines (") +
-        std::to_string(gap_bytes_) + " bytes) of the app's output were dropped here: " +
-        (reason_.empty() ? "written faster than the disk takes them" : reason_);
-    gap_lines_ = 0;
-    gap_bytes_ = 0;
-    append(head, text, 0, /*note=*/true);
+std::size_t OutputBuffer::in_use() const {
+    const std::lock_guard lock(mutex_);
+    return in_ - shared_out_;
 }
 
-void OutputBuffer::append(std::string_view head, std::string_view text, std::size_t raw_bytes,
-                          bool note) {
-    bytes_.append(head);
-    bytes_.append(text);
-    bytes_ += '\n';
-    records_.push_back({head.size() + text.size() + 1, raw_bytes, note});
+bool OutputBuffer::add(const OutputBatch& batch) {
+    std::size_t used = 0;
+    bool gap = false;
+    {
+        const std::lock_guard lock(mutex_);
+        used = in_ - shared_out_;
+        gap = gap_lines_ > 0;
+    }
+    std::size_t taken = 0;
+    std::uint64_t dropped_lines = 0;
+    std::uint64_t dropped_bytes = 0;
+    for (const auto& record : batch.records()) {
+        // Once lines are missing, it goes on so until there is room again for many: one gap, one
+        // note.
+        if (gap || used + record.length > max_bytes_) {
+            gap = true;
+            ++dropped_lines;
+            dropped_bytes += record.raw_bytes;
+            continue;
+        }
+        record_at(records_in_++) = {record.length, record.raw_bytes};
+        used += record.length;
+        taken += record.length;
+    }
+    copy_in(std::string_view(batch.bytes()).substr(0, taken));
+    const std::lock_guard lock(mutex_);
+    shared_in_ = in_;
+    shared_records_in_ = records_in_;
+    gap_lines_ += dropped_lines;
+    gap_bytes_ += dropped_bytes;
+    counters_.dropped_lines += dropped_lines;
+    counters_.dropped_bytes += dropped_bytes;
+    counters_.waiting_bytes -= dropped_bytes;
+    return dropped_lines == 0;
+}
+
+void OutputBuffer::copy_in(std::string_view bytes) {
+    const std::size_t size = max_bytes_ + kNote;
+    while (!bytes.empty()) {
+        const std::size_t at = in_ % size;
+        const std::size_t count = std::min(bytes.size(), size - at);
+        std::memcpy(bytes_.data() + at, bytes.data(), count);
+        bytes.remove_prefix(count);
+        in_ += count;
+    }
+}
+
+bool OutputBuffer::has_gap() const {
+    const std::lock_guard lock(mutex_);
+    return gap_lines_ > 0;
+}
+
+bool OutputBuffer::gap_can_end() const {
+    const std::lock_guard lock(mutex_);
+    return gap_lines_ > 0 && shared_in_ - shared_out_ <= max_bytes_ / 2;
+}
+
+// The note stands where the lines are missing.
+void OutputBuffer::end_gap(const std::string& why) {
+    if (!gap_can_end()) {
+        return;
+    }
+    const std::lock_guard lock(mutex_);
+    note_.note(wall_now(),
+               std::to_string(gap_lines_) + (gap_lines_ == 1 ? " line (" : " lines (") +
+                   std::to_string(gap_bytes_) +
+                   " bytes) of the app's output were dropped here: " + why.substr(0, kNote / 2));
+    record_at(records_in_++) = {note_.records()[0].length, 0};
+    copy_in(note_.bytes());
+    gap_lines_ = 0;
+    gap_bytes_ = 0;
+    shared_in_ = in_;
+    shared_records_in_ = records_in_;
+}
+
+bool OutputBuffer::release() {
+    if (in_use() != 0) {
+        return false;
+    }
+    bytes_.release();
+    records_.release();
+    return true;
 }
 
 // ---- out
 
 OutputBuffer::Pump OutputBuffer::pump() {
-    if (records_.empty()) {
-        if (gap_lines_ == 0) {
-            reason_.clear();
-            return Pump::kEmpty;
-        }
-        append_note();
+    std::uint64_t end = 0;
+    std::uint64_t records_end = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        end = shared_in_;
+        records_end = shared_records_in_;
+    }
+    if (out_ == end) {
+        error_.clear();
+        return Pump::kEmpty;
     }
     if (cleared_ == 0) {
-        const Pump begun = begin_records();
+        const Pump begun = begin_records(records_end);
         if (begun != Pump::kMore) {
             return begun;
         }
     }
-    const auto done = file_.write(std::string_view(bytes_).substr(begin_, cleared_));
+    const std::size_t size = max_bytes_ + kNote;
+    const std::size_t at = out_ % size;
+    const auto done = file_.write({bytes_.data() + at, std::min(cleared_, size - at)});
     if (!done) {
         return failed(done.error());
     }
+    error_.clear();
     written(*done);
-    return records_.empty() && gap_lines_ == 0 ? Pump::kEmpty : Pump::kMore;
+    return out_ == end ? Pump::kEmpty : Pump::kMore;
 }
 
 // Decides how many whole records go to the current file next. A record longer than a file gets one
 // for itself.
-OutputBuffer::Pump OutputBuffer::begin_records() {
+OutputBuffer::Pump OutputBuffer::begin_records(std::uint64_t records_end) {
     auto room = file_.room();
     if (!room) {
         return failed(room.error());
     }
-    if (records_.front().length > *room && !file_.is_empty()) {
-        if (const auto rotated = file_.rotate(); !rotated) {
+    if (record_at(records_out_).length > *room && !file_.is_empty()) {
+        if (const auto rotated = rotate(); !rotated) {
             return failed(rotated.error());
         }
         room = file_.room();
@@ -118,44 +194,53 @@ OutputBuffer::Pump OutputBuffer::begin_records() {
             return failed(room.error());
         }
     }
-    cleared_ = records_.front().length;
-    for (auto record = records_.begin() + 1; record != records_.end(); ++record) {
-        if (cleared_ + record->length > std::min<std::uint64_t>(*room, kPortion)) {
+    cleared_ = record_at(records_out_).length;
+    for (auto i = records_out_ + 1; i < records_end; ++i) {
+        const std::size_t length = record_at(i).length;
+        if (cleared_ + length > std::min<std::uint64_t>(*room, kPortion)) {
             break;
         }
-        cleared_ += record->length;
+        cleared_ += length;
     }
     return Pump::kMore;
 }
 
+Status OutputBuffer::rotate() {
+    if (auto rotated = file_.rotate(); !rotated) {
+        return rotated;
+    }
+    file_raw_.push_back(0);
+    while (file_raw_.size() > file_.files()) {
+        const std::lock_guard lock(mutex_);
+        counters_.expired_bytes += file_raw_.front();
+        file_raw_.pop_front();
+    }
+    return Nothing{};
+}
+
 OutputBuffer::Pump OutputBuffer::failed(const Error& error) {
     if (error.sys_errno != EAGAIN) {
-        reason_ = error.text;
+        error_ = error.text;
     }
     return Pump::kStuck;
 }
 
+// A record counts as kept when its last byte is in the file.
 void OutputBuffer::written(std::size_t count) {
-    begin_ += count;
+    out_ += count;
     cleared_ -= count;
     first_done_ += count;
     std::uint64_t lines = 0;
     std::uint64_t raw = 0;
-    while (!records_.empty() && first_done_ >= records_.front().length) {
-        const Record& record = records_.front();
+    while (first_done_ != 0 && first_done_ >= record_at(records_out_).length) {
+        const Record record = record_at(records_out_++);
         first_done_ -= record.length;
-        lines += record.note ? 0 : 1;
+        lines += record.raw_bytes == 0 ? 0 : 1;
         raw += record.raw_bytes;
-        records_.pop_front();
     }
-    if (begin_ == bytes_.size() || begin_ > max_bytes_ / 4) {
-        bytes_.erase(0, begin_);
-        begin_ = 0;
-    }
-    if (bytes_.empty() && bytes_.capacity() > kPortion * 4) {
-        bytes_.shrink_to_fit();
-    }
+    file_raw_.back() += raw;
     const std::lock_guard lock(mutex_);
+    shared_out_ = out_;
     counters_.kept_lines += lines;
     counters_.kept_bytes += raw;
     counters_.waiting_bytes -= raw;

@@ -66,7 +66,12 @@ Result<std::size_t> RotatingFile::write(std::string_view bytes) {
         written = ::write(fd_.get(), bytes.data(), bytes.size());
     } while (written < 0 && errno == EINTR);
     if (written < 0) {
-        return system_error(path() + " cannot be written");
+        const auto error = system_error(path() + " cannot be written");
+        // A file system that went away and came back wants the file opened again.
+        if (error.sys_errno == EIO || error.sys_errno == ESTALE) {
+            fd_.reset();
+        }
+        return error;
     }
     size_ += static_cast<std::uint64_t>(written);
     return static_cast<std::size_t>(written);

@@ -33,6 +33,8 @@ class RotatingFile {
     Result<std::uint64_t> room();
     // Begins a new file. Failure: the old one goes on.
     Status rotate();
+    // With the one that is written.
+    unsigned files() const { return files_; }
     // Nothing has been written to the current file.
     bool is_empty() const { return size_ == 0; }
     std::string path() const { return folder_ + "/" + name_; }

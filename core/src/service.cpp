@@ -395,28 +395,27 @@ void Service::on_exited(Exited exited) {
     // Listens again if the app shut the socket down.
     const bool lost = config_.machine.port_mode == PortMode::kHandOver && state_.port != 0 &&
                       !port_closed_ && held_listener() < 0;
-    if (exited.signaled || exited.code == 0 || state_.exiting) {
+    const bool asked_for = exited.signaled ? state_.state == State::kStopping : exited.code == 0;
+    if (asked_for || state_.exiting) {
         feed_exited(std::move(exited), lost);
         return;
     }
     // What an exit code means may stand in the last line that the app wrote (an import that failed,
-    // a port in use).
+    // a port in use); and the record of a crash has its last lines.
     exit_pending_ = true;
-    parts_.output.last_line(state_.generation,
-                            [this, exited, lost, alive = alive_](std::string line) mutable {
-                                if (!*alive) {
-                                    return;
-                                }
-                                if (exited.note.empty()) {
-                                    exited.note = binds_itself(line);
-                                }
-                                exited.last_stderr_line = std::move(line);
-                                exit_pending_ = false;
-                                feed_exited(std::move(exited), lost);
-                                if (std::exchange(empty_pending_, false)) {
-                                    feed(TreeEmpty{});
-                                }
-                            });
+    parts_.output.last_lines(state_.generation,
+                             [this, exited, lost, alive = alive_](LastLines lines) mutable {
+                                 if (!*alive) {
+                                     return;
+                                 }
+                                 exited.last_stderr_line = std::move(lines.last);
+                                 exited.output_tail = std::move(lines.tail);
+                                 exit_pending_ = false;
+                                 feed_exited(std::move(exited), lost);
+                                 if (std::exchange(empty_pending_, false)) {
+                                     feed(TreeEmpty{});
+                                 }
+                             });
 }
 
 void Service::feed_exited(Exited exited, bool port_is_lost) {
@@ -742,6 +741,7 @@ ServiceStatus Service::status() const {
     }
     out.metrics = metrics_;
     out.plugins = parts_.strategies.names();
+    out.output = parts_.output.counters();
     return out;
 }
 

@@ -20,9 +20,10 @@ struct Supervisor::Entry {
     std::unique_ptr<Service> service;
 };
 
-Supervisor::Supervisor(Loop& loop, Loop& files, SupervisorOptions options)
+Supervisor::Supervisor(Loop& loop, Loop& files, Loop& output, SupervisorOptions options)
     : loop_(loop),
       files_(files),
+      output_(output),
       options_(std::move(options)),
       catalogue_(options_.plugins),
       libraries_(options_.host_version, options_.plugin_log) {}
@@ -43,12 +44,29 @@ Service& Supervisor::add(ServiceConfig config, StrategyChoice choice, OutputOpti
             std::chrono::system_clock::now());
         events_.append(std::move(event));
     };
+    output.on_trouble = [this, name = config.name](const OutputTrouble& trouble) {
+        Event event;
+        event.name = trouble.over ? EventName::kOutputResumed : EventName::kOutputDegraded;
+        event.severity = trouble.over ? Severity::kInfo : Severity::kWarning;
+        event.service = name;
+        event.cause = trouble.cause;
+        if (trouble.over) {
+            event.fields = {{"dropped_lines", static_cast<std::int64_t>(trouble.lines)},
+                            {"dropped_bytes", static_cast<std::int64_t>(trouble.bytes)}};
+        }
+        event.wall = std::chrono::time_point_cast<std::chrono::microseconds>(
+            std::chrono::system_clock::now());
+        loop_.post([this, event = std::move(event)]() mutable {
+            event.at = loop_.now();
+            events_.append(std::move(event));
+        });
+    };
     entries_.push_back(std::unique_ptr<Entry>(new Entry{
         GuardianClient(loop_, options_.guardian_file),
         HeldPort(loop_),
         PluginStrategies(loop_, files_, catalogue_, libraries_, std::move(choice),
                          std::move(report)),
-        AppOutput(loop_, files_, std::move(output)),
+        AppOutput(loop_, output_, files_, std::move(output)),
         OsLinux(loop_),
         nullptr,
     }));

@@ -44,6 +44,9 @@ std::string readable(const core::Event& event) {
                                    event.service, event.generation, event.cause);
     std::string fields;
     for (const auto& [name, value] : event.fields) {
+        if (name == "output_tail") {
+            continue;  // Many lines; the file has them, and the cause has the last one.
+        }
         fields += (fields.empty() ? "" : " ") + name + "=" + field_text(value);
     }
     return fields.empty() ? text : text + " (" + fields + ")";

@@ -36,8 +36,12 @@ constexpr core::Duration kFlushTime = std::chrono::milliseconds(60);
 constexpr core::Duration kFlushTimeOfAll = std::chrono::milliseconds(700);
 // Of it, what is for the log.
 constexpr core::Duration kLogTime = std::chrono::milliseconds(50);
+// Of that, what is for the app's last lines.
+constexpr core::Duration kOutputTime = std::chrono::milliseconds(30);
 // Of it, how long stdout may hold them up.
 constexpr auto kScreenTime = std::chrono::milliseconds(40);
+// The pause between two portions of the app's output for those who follow it.
+constexpr core::Duration kOutputPause = std::chrono::milliseconds(10);
 // How long the first start waits for the state folder; a disk that hangs does not keep the app
 // down.
 constexpr core::Duration kFolderTime = std::chrono::seconds(1);
@@ -78,19 +82,24 @@ struct Session::Impl {
     void begin_end(const std::string& reason, bool at_once);
     void finished(const std::string& left);
     void leave();
+    void halt();
     bool watched() const;
     void changed();
+    void publish_output();
+    void flush_files();
     StatusSource status_source();
 
     Setup setup;
     Paths paths;
     core::Loop loop;
     core::Loop log_loop;
+    core::Loop output_loop;
     EventWriter writer;
     core::Supervisor supervisor;
     core::Service* service = nullptr;
     std::thread loop_thread;
     std::thread log_thread;
+    std::thread output_thread;
 
     // The loop's thread alone.
     std::atomic<std::uint64_t> version{0};  // changed by the loop's thread, read by any
@@ -106,6 +115,8 @@ struct Session::Impl {
     std::string log_file;
     std::unique_ptr<StatusSocket> socket;
     std::uint64_t last_published = 0;  // of the app's output lines
+    core::TimePoint published_at{};
+    std::atomic<bool> output_posted{false};  // set by the output thread
     std::function<void()> change_hook;
     std::function<void()> output_hook;
     std::function<void(core::Duration, std::function<void()>)> last;
@@ -119,7 +130,7 @@ Session::Impl::Impl(Setup s)
     : setup(std::move(s)),
       paths(find_paths()),
       writer(log_loop, setup.console),
-      supervisor(loop, log_loop,
+      supervisor(loop, log_loop, output_loop,
                  {paths.guardian,
                   std::string(kVersion),
                   {paths.prober, paths.plugins, setup.options.plugin_dirs, plugin_cache_file()},
@@ -127,18 +138,10 @@ Session::Impl::Impl(Setup s)
                       writer.line(severity_of_plugin_level(level), "plugin", line);
                   }}) {
     core::OutputOptions output;
-    output.on_lines = [this](const std::vector<core::OutputLine>& lines) {
-        loop.post([this, lines] {
-            for (const auto& line : lines) {
-                last_published = line.sequence;
-                if (watched()) {
-                    socket->publish_log(output_line(line));
-                }
-            }
-            if (output_hook) {
-                output_hook();
-            }
-        });
+    output.on_lines = [this] {
+        if (!output_posted.exchange(true)) {
+            loop.post([this] { publish_output(); });
+        }
     };
     service = &supervisor.add(service_config(setup.options, paths), strategy_choice(setup.options),
                               std::move(output));
@@ -161,9 +164,9 @@ Session::Impl::Impl(Setup s)
     loop_thread = run_loop(loop, "loop");
     try {
         log_thread = run_loop(log_loop, "log");
+        output_thread = run_loop(output_loop, "output");
     } catch (...) {
-        loop.stop();
-        loop_thread.join();
+        halt();
         throw;
     }
 }
@@ -224,21 +227,30 @@ void Session::Impl::finished(const std::string& left) {
     if (socket) {
         socket->close();
     }
-    const auto after_files = [this] { loop.post([this] { leave(); }); };
-    const auto files = [this, after_files] {
-        log_loop.post([this, after_files] {
-            writer.flush();
-            if (setup.screen) {
-                setup.screen->flush(std::chrono::steady_clock::now() + kScreenTime);
-            }
-            after_files();
-        });
+    const auto files = [this] {
+        loop.post(
+            [this] { supervisor.output(*service).flush(kOutputTime, [this] { flush_files(); }); });
     };
     if (last) {
         last(std::max(core::Duration::zero(), latest - loop.now() - kLogTime), files);
     } else {
         files();
     }
+}
+
+// Behind the app's output, which may wait for the same disk.
+void Session::Impl::flush_files() {
+    if (const auto lost = supervisor.output(*service).counters().waiting_bytes; lost != 0) {
+        writer.line(core::Severity::kWarning, "session",
+                    fmt::format("{} bytes of the app's output were not written in time", lost));
+    }
+    log_loop.post([this] {
+        writer.flush();
+        if (setup.screen) {
+            setup.screen->flush(std::chrono::steady_clock::now() + kScreenTime);
+        }
+        loop.post([this] { leave(); });
+    });
 }
 
 void Session::Impl::leave() {
@@ -344,6 +356,35 @@ StatusSource Session::Impl::status_source() {
     return source;
 }
 
+// What an app writes fast is passed on in portions, at most so often, and what is not in memory any
+// more by then is left out: neither the loop nor its queue is filled by it.
+void Session::Impl::publish_output() {
+    if (const auto next = published_at + kOutputPause; loop.now() < next) {
+        loop.arm(next, [this] { publish_output(); });
+        return;
+    }
+    published_at = loop.now();
+    output_posted = false;
+    const auto& output = supervisor.output(*service);
+    if (watched()) {
+        const auto lines = output.lines_since(last_published, SIZE_MAX);
+        const auto left_out = lines.empty() ? 0 : lines.front().sequence - last_published - 1;
+        if (left_out != 0) {
+            socket->publish_log(fmt::format("{} #0 log {} lines are left out here, {} has them",
+                                            iso_time(lines.front().wall), left_out, output.path()));
+        }
+        for (const auto& line : lines) {
+            last_published = line.sequence;
+            socket->publish_log(output_line(line));
+        }
+    } else {
+        last_published = output.last_sequence();
+    }
+    if (output_hook) {
+        output_hook();
+    }
+}
+
 // Making the JSON takes longer than a step of the state machine, and stands between a crash and the
 // next start: only for somebody who reads it.
 bool Session::Impl::watched() const {
@@ -369,11 +410,18 @@ Session::~Session() {
 }
 
 void Session::halt() {
-    if (impl_->loop_thread.joinable()) {
-        impl_->loop.stop();
-        impl_->log_loop.stop();
-        impl_->loop_thread.join();
-        impl_->log_thread.join();
+    impl_->halt();
+}
+
+void Session::Impl::halt() {
+    core::Loop* const loops[] = {&loop, &log_loop, &output_loop};
+    for (auto* const one : loops) {
+        one->stop();
+    }
+    for (auto* const thread : {&loop_thread, &log_thread, &output_thread}) {
+        if (thread->joinable()) {
+            thread->join();
+        }
     }
 }
 

@@ -42,6 +42,18 @@ Object::Ptr metrics_object(const std::map<std::string, double>& metrics) {
     return out;
 }
 
+// At any time: read = written + dropped + waiting.
+Object::Ptr output_object(const core::OutputCounters& counters) {
+    auto out = mcp::ordered_object();
+    out->set("read_bytes", static_cast<Poco::Int64>(counters.read_bytes));
+    out->set("written_bytes", static_cast<Poco::Int64>(counters.kept_bytes));
+    out->set("dropped_bytes", static_cast<Poco::Int64>(counters.dropped_bytes));
+    out->set("waiting_bytes", static_cast<Poco::Int64>(counters.waiting_bytes));
+    out->set("expired_bytes", static_cast<Poco::Int64>(counters.expired_bytes));
+    out->set("dropped_lines", static_cast<Poco::Int64>(counters.dropped_lines));
+    return out;
+}
+
 }  // namespace
 
 std::string iso_time(core::WallTime time) {
@@ -90,6 +102,7 @@ Object::Ptr status_object(const core::ServiceStatus& status, const std::string& 
         plugins->set(kind, it == status.plugins.end() ? Var() : Var(it->second));
     }
     out->set("plugins", plugins);
+    out->set("output", output_object(status.output));
     out->set("log_file", text_or_null(log_file));
     out->set("version", std::string(kVersion));
     return out;

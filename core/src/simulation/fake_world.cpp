@@ -300,7 +300,7 @@ core::Result<core::OutputCapture::Pipes> FakeOutput::open(std::uint64_t generati
     return Pipes{};
 }
 
-void FakeOutput::last_line(std::uint64_t generation, std::function<void(std::string)> answer) {
+void FakeOutput::last_lines(std::uint64_t generation, std::function<void(core::LastLines)> answer) {
     journal_.add("last line " + std::to_string(generation));
     const auto found = lines.find(generation);
     ++reading_;
@@ -308,7 +308,7 @@ void FakeOutput::last_line(std::uint64_t generation, std::function<void(std::str
                    [this, answer = std::move(answer),
                     line = found == lines.end() ? std::string() : found->second] {
                        --reading_;
-                       answer(line);
+                       answer({line, line});
                    });
 }
 

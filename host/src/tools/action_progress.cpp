@@ -68,6 +68,8 @@ std::string progress_text(const core::Event& event, const core::ServiceStatus& s
         case core::EventName::kServiceStopped:
         case core::EventName::kMetrics:
         case core::EventName::kPluginSwapped:
+        case core::EventName::kOutputDegraded:
+        case core::EventName::kOutputResumed:
             break;
     }
     return {};

@@ -101,6 +101,21 @@ Object::Ptr transition(const Event& event) {
     return out;
 }
 
+// What the app wrote before it ended, line by line, indented.
+std::string last_lines(const Event& event) {
+    std::string text;
+    for (const auto& [name, value] : event.fields) {
+        const auto* const tail = std::get_if<std::string>(&value);
+        if (name == "output_tail" && tail != nullptr) {
+            text = "\n  its last lines:\n    ";
+            for (const char c : *tail) {
+                text += c == '\n' ? std::string("\n    ") : std::string(1, c);
+            }
+        }
+    }
+    return text;
+}
+
 std::string story(const ServiceStatus& status, const std::deque<const Event*>& told,
                   core::WallTime now) {
     const auto ms = std::max<std::int64_t>(
@@ -114,6 +129,7 @@ std::string story(const ServiceStatus& status, const std::deque<const Event*>& t
         text += i == first ? "\nWhat happened last:" : "";
         text += fmt::format("\n{} {} (instance {}): {}", iso_time(told[i]->wall),
                             core::to_string(told[i]->name), told[i]->generation, told[i]->cause);
+        text += last_lines(*told[i]);
     }
     return text;
 }

@@ -8,7 +8,6 @@
 
 #include <atomic>
 #include <csignal>
-#include <mutex>
 #include <optional>
 #include <thread>
 
@@ -214,13 +213,16 @@ TEST_CASE("many instances in a row leave no descriptors behind", "[output]") {
 TEST_CASE("followers get every line once and in order", "[output]") {
     const TempFolder folder;
     auto options = in_folder(folder);
-    std::mutex mutex;
-    std::vector<core::OutputLine> followed;
-    options.on_lines = [&](const std::vector<core::OutputLine>& lines) {
-        const std::lock_guard lock(mutex);
-        followed.insert(followed.end(), lines.begin(), lines.end());
+    std::vector<core::OutputLine> followed;  // the output thread's
+    const core::AppOutput* source = nullptr;
+    options.on_lines = [&] {
+        for (auto& line :
+             source->lines_since(followed.empty() ? 0 : followed.back().sequence, SIZE_MAX)) {
+            followed.push_back(std::move(line));
+        }
     };
     Output output(options);
+    source = &output.output;
     std::string sent;
     for (int i = 0; i < 1000; ++i) {
         sent += std::to_string(i) + "\n";
@@ -230,7 +232,7 @@ TEST_CASE("followers get every line once and in order", "[output]") {
         test::write_all(pipes.out.get(), sent);
     }
     REQUIRE(output.settles(sent.size()));
-    const std::lock_guard lock(mutex);
+    output.output_thread.stop();
     REQUIRE(followed.size() == 1000);
     for (std::size_t i = 0; i < followed.size(); ++i) {
         REQUIRE(followed[i].sequence == i + 1);

@@ -64,7 +64,7 @@ TEST_CASE("the last line is short and well-formed", "[output]") {
     CHECK(test::is_utf8(line));
 }
 
-TEST_CASE("the answer comes once and within 100 ms while the disk holds the log thread",
+TEST_CASE("the answer comes once and within 100 ms while the output thread is held up",
           "[output]") {
     const TempFolder folder;
     Output output(in_folder(folder));
@@ -74,7 +74,7 @@ TEST_CASE("the answer comes once and within 100 ms while the disk holds the log 
     std::promise<void> release;
     auto released = release.get_future().share();
     std::promise<void> held;
-    output.log_thread.loop().post([released, &held] {
+    output.output_thread.loop().post([released, &held] {
         held.set_value();
         released.wait();
     });
@@ -85,9 +85,9 @@ TEST_CASE("the answer comes once and within 100 ms while the disk holds the log 
     auto first = std::make_shared<std::promise<std::string>>();
     const auto begin = Clock::now();
     output.core_thread.run([&] {
-        output.output.last_line(1, [answers, first](const std::string& line) {
+        output.output.last_lines(1, [answers, first](const core::LastLines& lines) {
             if (++*answers == 1) {
-                first->set_value(line);
+                first->set_value(lines.last);
             }
         });
         // Never from inside the call.
@@ -129,14 +129,16 @@ TEST_CASE("an answer that is outstanding at the end is never given", "[output]")
     const TempFolder folder;
     std::atomic<int> answers{0};
     test::LoopThread core_thread;
+    test::LoopThread output_thread;
     test::LoopThread log_thread;
-    auto output =
-        std::make_unique<core::AppOutput>(core_thread.loop(), log_thread.loop(), in_folder(folder));
+    auto output = std::make_unique<core::AppOutput>(core_thread.loop(), output_thread.loop(),
+                                                    log_thread.loop(), in_folder(folder));
     core_thread.run([&] {
-        output->last_line(1, [&answers](const std::string&) { ++answers; });
+        output->last_lines(1, [&answers](const core::LastLines&) { ++answers; });
         core_thread.loop().stop();
     });
     core_thread.stop();
+    output_thread.stop();
     log_thread.stop();
     output.reset();
     CHECK(answers == 0);

@@ -136,9 +136,10 @@ bool write_all(int fd, const std::string& bytes) {
 }
 
 Output::Output(core::OutputOptions options)
-    : output(core_thread.loop(), log_thread.loop(), std::move(options)) {}
+    : output(core_thread.loop(), output_thread.loop(), log_thread.loop(), std::move(options)) {}
 
 Output::~Output() {
+    output_thread.stop();
     log_thread.stop();
     core_thread.stop();
 }
@@ -152,9 +153,14 @@ core::OutputCapture::Pipes Output::open(std::uint64_t generation) {
 }
 
 std::string Output::last_line(std::uint64_t generation) {
-    auto answer = std::make_shared<std::promise<std::string>>();
+    return last_lines(generation).last;
+}
+
+core::LastLines Output::last_lines(std::uint64_t generation) {
+    auto answer = std::make_shared<std::promise<core::LastLines>>();
     core_thread.run([&] {
-        output.last_line(generation, [answer](std::string line) { answer->set_value(line); });
+        output.last_lines(generation,
+                          [answer](const core::LastLines& lines) { answer->set_value(lines); });
     });
     return answer->get_future().get();
 }

@@ -54,6 +54,7 @@ class Output {
 
     core::OutputCapture::Pipes open(std::uint64_t generation);
     std::string last_line(std::uint64_t generation);
+    core::LastLines last_lines(std::uint64_t generation);
     void flush();
     // Waits until so many of the app's bytes are in the file or dropped. False: not within 20 s.
     bool settles(std::uint64_t bytes);
@@ -61,6 +62,7 @@ class Output {
     bool shows(const std::string& text);
 
     LoopThread core_thread;
+    LoopThread output_thread;
     LoopThread log_thread;
     core::AppOutput output;
 };

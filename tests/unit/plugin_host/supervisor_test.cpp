@@ -11,13 +11,15 @@ namespace core = steward::core;
 
 TEST_CASE("without a service the plugins are prepared and the end comes, once", "[supervisor]") {
     LoopThread files;
+    LoopThread output;
     LoopThread thread;
     std::unique_ptr<core::Supervisor> supervisor = thread.run([&] {
         core::SupervisorOptions options;
         options.guardian_file = "/nowhere/app-guardian";
         options.host_version = "9.8.7";
         options.plugins = places();
-        return std::make_unique<core::Supervisor>(thread.loop(), files.loop(), options);
+        return std::make_unique<core::Supervisor>(thread.loop(), files.loop(), output.loop(),
+                                                  options);
     });
     std::promise<bool> prepared;
     std::promise<std::string> ended;

@@ -2,9 +2,15 @@
 // file and, the end of it, in memory.
 //
 // Each instance gets two pipes. They are always drained, whatever becomes of the file: an app that
-// blocks on its own output is the one thing that must not happen. What the file cannot take (disk
-// full, a slow disk) waits in a buffer of at most `buffer_bytes`; beyond that whole lines are
-// dropped and counted, and a note in the file says so when it takes lines again.
+// blocks on its own output is the one thing that must not happen. So one thread reads the pipes and
+// does nothing that can wait; another writes the file. Between them is a buffer of `buffer_bytes`;
+// what the file cannot take (disk full, a slow disk, a write that never returns) waits there, and
+// what does not fit is dropped, whole lines at a time, and counted.
+//
+// The account: every byte that the app wrote is read, and then it is kept (in the file), dropped or
+// waiting, exactly (OutputCounters, os.hpp). Where lines are missing the file has a note with their
+// number and bytes as soon as it takes lines again, and on_trouble is told when it begins and when
+// it is over. Rotation loses nothing; what was in a file that it removed is counted as expired.
 //
 // A line in the file:  2026-11-22T10:22:33.123Z #3 err ModuleNotFoundError: No module named 'flask'
 //   the time it was read (UTC) - the instance's generation - where it was written - the text
@@ -22,9 +28,10 @@
 // The pipes of an instance are closed at their end, or 2 s after end() or the next open(): a
 // descendant that still holds them open does not matter.
 //
-// Threads: open(), last_line(), await_line(), end() and flush() on the core's loop; reading and files on the log
-// loop, which may wait for the disk (the pipes hold 1 MiB meanwhile); tail(), lines_since(),
-// counters() anywhere, at any time, under a mutex that is never held across I/O.
+// Threads: open(), last_lines(), await_line(), end() and flush() on the core's loop; reading on the output loop,
+// which waits for nothing; files on the log loop, which may wait for the disk as long as it likes;
+// tail(), lines_since(), counters() anywhere, at any time, under a mutex that is never held across
+// I/O.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -49,14 +56,13 @@ struct OutputLine {
     std::string text;      // escaped as in the file, without the newline
 };
 
-// The app's own bytes, newlines included; the notes are not counted. What is in neither waits in
-// the buffer.
-struct OutputCounters {
-    std::uint64_t kept_lines = 0;  // records in the file
-    std::uint64_t kept_bytes = 0;
-    std::uint64_t dropped_lines = 0;
-    std::uint64_t dropped_bytes = 0;
-    std::uint64_t waiting_bytes = 0;
+// The file takes less than the app writes, or takes all again.
+struct OutputTrouble {
+    bool over = false;
+    std::string cause;  // one sentence
+    // When it is over: what was dropped since it began.
+    std::uint64_t lines = 0;
+    std::uint64_t bytes = 0;
 };
 
 struct OutputOptions {
@@ -66,14 +72,19 @@ struct OutputOptions {
     unsigned files = 3;  // with the one that is written
     std::size_t tail_bytes = std::size_t{256} << 10U;
     std::size_t buffer_bytes = std::size_t{4} << 20U;
-    // Called on the log thread with what has just been read; must not wait for anything.
-    std::function<void(const std::vector<OutputLine>&)> on_lines;
+    // There are lines after those of before (lines_since()). On the output loop; must not wait for
+    // anything.
+    std::function<void()> on_lines;
+    // Once when it begins, once when there has been none for a second. The same.
+    std::function<void(OutputTrouble)> on_trouble;
 };
 
 class AppOutput final : public OutputCapture {
   public:
-    // Both loops must outlive the object, and neither may be running when it is destroyed.
-    AppOutput(Scheduler& core_loop, Scheduler& log_loop, OutputOptions options);
+    // The loops are three threads; they must outlive the object, and none may be running when it is
+    // destroyed.
+    AppOutput(Scheduler& core_loop, Scheduler& output_loop, Scheduler& log_loop,
+              OutputOptions options);
     ~AppOutput() override;
     AppOutput(const AppOutput&) = delete;
     AppOutput& operator=(const AppOutput&) = delete;
@@ -84,9 +95,8 @@ class AppOutput final : public OutputCapture {
     // The write ends are blocking. Failure: no descriptors are left. A folder that cannot be made
     // is no failure.
     Result<Pipes> open(std::uint64_t generation) override;
-    // Well-formed UTF-8, at most 300 bytes of the line's beginning; empty if there is none. Answers
-    // exactly once, after 100 ms at the latest with what has been read until then.
-    void last_line(std::uint64_t generation, std::function<void(std::string)> answer) override;
+    // Answers exactly once, after 100 ms at the latest with what has been read until then.
+    void last_lines(std::uint64_t generation, std::function<void(LastLines)> answer) override;
     // A moment is 20 ms.
     void await_line(std::uint64_t generation, const std::string& mark, Duration limit,
                     std::function<void(bool came)> answer) override;
@@ -101,7 +111,9 @@ class AppOutput final : public OutputCapture {
     // At most so many of the lines after that sequence number, oldest first. What is too old to be
     // in memory is missing: the first one's number tells.
     std::vector<OutputLine> lines_since(std::uint64_t sequence, std::size_t max_lines) const;
-    OutputCounters counters() const;
+    // The number of the last line; 0 before the first.
+    std::uint64_t last_sequence() const;
+    OutputCounters counters() const override;
     // The file that is written. Any thread.
     std::string path() const;
 

@@ -21,7 +21,8 @@ enum class EventName {
     kServiceHealthy,    // the first healthy answer, or one after failures (startup_ms, restarts,
                         // port)
     kServiceUnhealthy,  // failed its checks or its start-up time; it is being taken down
-    kServiceExit,       // the app's process ended (code or signal, uptime_ms)
+    kServiceExit,       // the app's process ended (code or signal, uptime_ms; output_tail: the last
+                        // lines of its stderr)
     kServiceRestartScheduled,  // the restart strategy said when (delay_ms, restarts)
     kServiceDegraded,          // given up; tried once in a while (next_restart_ms)
     kServiceMisconfigured,     // cannot work before somebody changes something
@@ -35,6 +36,8 @@ enum class EventName {
     kPluginLate,               // plugin, call
     kPluginQuarantined,        // plugin, call
     kPluginSwapped,            // plugin
+    kOutputDegraded,           // the file does not take all that the app writes
+    kOutputResumed,            // it does again (dropped_lines, dropped_bytes since)
 };
 
 enum class Severity { kDebug, kInfo, kWarning, kError };

@@ -194,6 +194,7 @@ struct Exited {
     int code;                      // exit code or signal number
     std::string last_stderr_line;  // may be empty
     std::string note;              // what else is known ("the guardian was killed"), may be empty
+    std::string output_tail = {};  // the last lines of stderr, for the record alone; may be empty
 };
 struct TreeEmpty {};
 enum class Verdict { kHealthy, kUnhealthy, kUnknown };

@@ -186,6 +186,30 @@ class Strategies {
 
 // ---- the app's output
 
+// The app's own bytes, newlines included, over all its instances; notes and the heads of lines do
+// not count. At any time, exactly:
+//     read_bytes = kept_bytes + dropped_bytes + waiting_bytes
+// and once all instances have ended and nothing waits, read_bytes is what they have written.
+struct OutputCounters {
+    std::uint64_t read_bytes = 0;  // taken from the pipes
+    std::uint64_t kept_lines = 0;  // records in the file
+    std::uint64_t kept_bytes = 0;  // written to the file, whole records
+    std::uint64_t dropped_lines = 0;
+    std::uint64_t dropped_bytes = 0;  // never written: the file did not take them in time
+    std::uint64_t waiting_bytes = 0;  // in memory: for the file, or for the end of their line
+    // Of kept_bytes, those in files that rotation has removed since. What else happened to the
+    // files (somebody deleted one) is not counted.
+    std::uint64_t expired_bytes = 0;
+};
+
+// What an instance wrote last to stderr; of lines that are not blank, well-formed UTF-8 without
+// control characters.
+struct LastLines {
+    static constexpr std::size_t kMaxBytes = 2048;
+    std::string last;  // the last one's beginning, at most 300 bytes; may be empty
+    std::string tail;  // the last ten, `last` included, at most kMaxBytes; separated by '\n'
+};
+
 class OutputCapture {
   public:
     virtual ~OutputCapture() = default;
@@ -195,14 +219,15 @@ class OutputCapture {
     };
     // Write ends for a new instance.
     virtual Result<Pipes> open(std::uint64_t generation) = 0;
-    // The last non-empty line that the instance wrote to stderr; waits at most 100 ms for what is
-    // still in the pipe.
-    virtual void last_line(std::uint64_t generation, std::function<void(std::string)> answer) = 0;
+    // The last lines that the instance wrote to stderr; waits at most 100 ms for what is still in
+    // the pipe.
+    virtual void last_lines(std::uint64_t generation, std::function<void(LastLines)> answer) = 0;
     // Waits until the instance has written a line with `mark` in it to stderr, later than this
     // call, and then nothing for a moment (what follows the line is there too). False: that has not
     // happened within `limit`.
     virtual void await_line(std::uint64_t generation, const std::string& mark, Duration limit,
                             std::function<void(bool came)> answer) = 0;
+    virtual OutputCounters counters() const = 0;
 };
 
 // ---- the rest

@@ -74,6 +74,7 @@ struct ServiceStatus {
     std::optional<std::int64_t> next_restart_ms;
     std::map<std::string, double> metrics;       // unlabelled series by name
     std::map<std::string, std::string> plugins;  // "health" -> "health_http 0.1.0"
+    OutputCounters output;                       // of what the app has written in this session
 };
 
 // What a service is built from; all outlive it.

@@ -25,9 +25,9 @@ struct SupervisorOptions {
 
 class Supervisor {
   public:
-    // `loop` runs everything; `files` is a second loop for what may block (the log thread's). Both
-    // outlive this.
-    Supervisor(Loop& loop, Loop& files, SupervisorOptions options);
+    // `loop` runs everything; `files` is a second loop for what may block (the log thread's);
+    // `output` a third, which reads what the apps write. All outlive this.
+    Supervisor(Loop& loop, Loop& files, Loop& output, SupervisorOptions options);
     ~Supervisor();
     Supervisor(const Supervisor&) = delete;
     Supervisor& operator=(const Supervisor&) = delete;
@@ -59,6 +59,7 @@ class Supervisor {
 
     Loop& loop_;
     Loop& files_;
+    Loop& output_;
     SupervisorOptions options_;
     EventLog events_;
     PluginCatalogue catalogue_;

@@ -235,9 +235,10 @@ class FakeOutput final : public core::OutputCapture {
         : scheduler_(scheduler), journal_(journal) {}
 
     core::Result<Pipes> open(std::uint64_t generation) override;
-    void last_line(std::uint64_t generation, std::function<void(std::string)> answer) override;
+    void last_lines(std::uint64_t generation, std::function<void(core::LastLines)> answer) override;
     void await_line(std::uint64_t generation, const std::string& mark, core::Duration limit,
                     std::function<void(bool came)> answer) override;
+    core::OutputCounters counters() const override { return {}; }
 
     // From a signal to the awaited line; none: it does not come.
     std::optional<core::Duration> dump_takes = std::chrono::milliseconds(3);
