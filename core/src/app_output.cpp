@@ -4,7 +4,6 @@
 #include <sys/ioctl.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cerrno>
 #include <map>
@@ -23,8 +22,8 @@ namespace steward::core {
 namespace {
 
 constexpr int kPipeSize = 1 << 20;
-constexpr std::size_t kReadSize = std::size_t{128} << 10U;
-constexpr int kReadsPerWakeUp = 4;
+constexpr std::size_t kReadSize = kPipeSize;
+constexpr int kReadsPerWakeUp = 2;
 constexpr std::size_t kRemembered =
     8;  // instances whose last line is known after their pipes are closed
 constexpr Duration kLastLineLimit = std::chrono::milliseconds(100);
@@ -110,6 +109,7 @@ struct AppOutput::Impl : std::enable_shared_from_this<AppOutput::Impl> {
     template <class Feed>
     void take(const Key& key, Feed feed);
     void pass_on();
+    std::string_view skim(const Key& key, Pipe& pipe, std::string_view bytes);
     void watch_partial(const Key& key, Pipe& pipe, bool line_ended);
     void partial_due(const Key& key);
     void finish(const Key& key);
@@ -160,7 +160,7 @@ struct AppOutput::Impl : std::enable_shared_from_this<AppOutput::Impl> {
     std::map<std::uint64_t, TimerId> closing;
     std::map<std::uint64_t, Awaited> awaited;       // by ticket
     std::map<std::uint64_t, LastLines> last_words;  // of closed pipes
-    std::array<char, kReadSize> read_buffer{};
+    MappedMemory read_buffer{kReadSize};
     OutputBatch batch;
     std::string file_error;  // why the file takes nothing now
     std::string gap_reason;  // why lines are missing, as far as the file said
@@ -381,7 +381,7 @@ void AppOutput::Impl::ready(const Key& key) {
 bool AppOutput::Impl::read_once(const Key& key, Pipe& pipe, std::size_t limit) {
     ssize_t got = 0;
     do {
-        got = read(pipe.fd.get(), read_buffer.data(), std::min(limit, read_buffer.size()));
+        got = read(pipe.fd.get(), read_buffer.data(), std::min(limit, kReadSize));
     } while (got < 0 && errno == EINTR);
     if (got <= 0) {
         if (got == 0) {
@@ -391,7 +391,8 @@ bool AppOutput::Impl::read_once(const Key& key, Pipe& pipe, std::size_t limit) {
     }
     const std::string_view bytes(read_buffer.data(), static_cast<std::size_t>(got));
     buffer.read(bytes.size());
-    take(key, [&](auto piece) { pipe.splitter.feed(bytes, piece); });
+    const auto rest = skim(key, pipe, bytes);
+    take(key, [&](auto piece) { pipe.splitter.feed(rest, piece); });
     watch_partial(key, pipe, bytes.find('\n') != std::string_view::npos);
     return true;
 }
@@ -432,6 +433,27 @@ void AppOutput::Impl::take(const Key& key, Feed feed) {
     if (options.on_lines) {
         options.on_lines();
     }
+}
+
+// Of much that is dropped anyway, only what the tail will hold is taken apart; the rest is counted.
+// Returns what is left to be taken apart.
+std::string_view AppOutput::Impl::skim(const Key& key, Pipe& pipe, std::string_view bytes) {
+    if (bytes.size() < 2 * options.tail_bytes || !buffer.has_gap() || buffer.gap_can_end()) {
+        return bytes;
+    }
+    const auto first = bytes.find('\n');
+    const auto last = bytes.rfind('\n', bytes.size() - options.tail_bytes);
+    if (first == std::string_view::npos || last == std::string_view::npos || last <= first) {
+        return bytes;
+    }
+    // What has begun with an earlier read.
+    take(key, [&](auto piece) { pipe.splitter.feed(bytes.substr(0, first + 1), piece); });
+    const auto skipped = bytes.substr(first + 1, last - first);
+    const auto count = static_cast<std::uint64_t>(std::count(skipped.begin(), skipped.end(), '\n'));
+    lines.skip(count);
+    buffer.drop(count, skipped.size());
+    last_drop = output.now();
+    return bytes.substr(last + 1);
 }
 
 void AppOutput::Impl::pass_on() {
@@ -651,6 +673,7 @@ void AppOutput::Impl::release_later() {
 void AppOutput::Impl::release_due() {
     release_timer = 0;
     if (lines.last_sequence() == used_until && buffer.release()) {
+        read_buffer.release();
         used_bytes = 0;
     } else {
         release_later();

@@ -43,6 +43,15 @@ void LineTail::add(const OutputBatch& batch) {
     }
 }
 
+void LineTail::skip(std::uint64_t lines) {
+    const std::lock_guard lock(mutex_);
+    sequence_ += lines;
+    memory_.clear();
+    begin_ = 0;
+    count_ = 0;
+    bytes_ = 0;
+}
+
 std::vector<OutputLine> LineTail::lines(std::uint64_t skip, std::size_t count) const {
     std::vector<OutputLine> out;
     out.reserve(count);

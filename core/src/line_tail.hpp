@@ -21,6 +21,8 @@ class LineTail {
     // Numbers the lines and keeps copies of them; the oldest make way. One line is kept whatever
     // its size.
     void add(const OutputBatch& batch);
+    // So many lines came that are not kept, nor those before them.
+    void skip(std::uint64_t lines);
     std::vector<OutputLine> last(std::size_t max_lines) const;
     std::uint64_t last_sequence() const;  // 0: there has been none
     std::vector<OutputLine> since(std::uint64_t sequence, std::size_t max_lines) const;

@@ -110,6 +110,15 @@ void OutputBuffer::copy_in(std::string_view bytes) {
     }
 }
 
+void OutputBuffer::drop(std::uint64_t lines, std::uint64_t raw_bytes) {
+    const std::lock_guard lock(mutex_);
+    gap_lines_ += lines;
+    gap_bytes_ += raw_bytes;
+    counters_.dropped_lines += lines;
+    counters_.dropped_bytes += raw_bytes;
+    counters_.waiting_bytes -= raw_bytes;
+}
+
 bool OutputBuffer::has_gap() const {
     const std::lock_guard lock(mutex_);
     return gap_lines_ > 0;

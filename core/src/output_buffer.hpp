@@ -47,6 +47,8 @@ class OutputBuffer {
     void read(std::size_t raw_bytes);
     // Takes the records, or drops those that do not fit. False: some were dropped.
     bool add(const OutputBatch& batch);
+    // Drops lines that were not even looked at, while lines are missing already.
+    void drop(std::uint64_t lines, std::uint64_t raw_bytes);
     // Tells in the file of what was dropped, if there is room again. `why` ends the sentence.
     void end_gap(const std::string& why);
     // Gives the memory back if nothing waits. False: something waits.

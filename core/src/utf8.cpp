@@ -1,6 +1,8 @@
 #include "utf8.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <cstring>
 
 namespace steward::core {
 namespace {
@@ -47,6 +49,16 @@ bool is_plain(unsigned byte) {
     return (byte >= 0x20 && byte < 0x7f) || byte == '\t';
 }
 
+// Are these eight bytes of 0x20 to 0x7e? With all top bits clear no sum carries into the next byte.
+bool are_plain(const char* at) {
+    constexpr std::uint64_t kOnes = 0x0101010101010101;
+    constexpr std::uint64_t kTops = kOnes << 7U;
+    std::uint64_t eight = 0;
+    std::memcpy(&eight, at, sizeof eight);
+    // Below 0x20 the first sum leaves a top bit clear; 0x7f sets one in the second.
+    return (eight & kTops) == 0 && ((eight + 0x60 * kOnes) & ~(eight + kOnes) & kTops) == kTops;
+}
+
 }  // namespace
 
 std::size_t utf8_sequence(std::string_view text, std::size_t at) {
@@ -78,6 +90,9 @@ void append_escaped(std::string& out, std::string_view text) {
     std::size_t at = 0;
     while (at < text.size()) {
         std::size_t end = at;
+        while (text.size() - end >= 8 && are_plain(text.data() + end)) {
+            end += 8;
+        }
         while (end < text.size() && is_plain(byte_at(text, end))) {
             ++end;
         }

@@ -40,6 +40,43 @@ TEST_CASE("what an app wrote just before it ended is its last line", "[output]")
     }
 }
 
+TEST_CASE("the last ten lines of stderr are had, and not more than 2 KiB of them", "[output]") {
+    const TempFolder folder;
+    Output output(in_folder(folder));
+    auto pipes = output.open(1);
+    std::string expected;
+    for (int i = 1; i <= 30; ++i) {
+        const std::string line = "frame " + std::to_string(i);
+        // Blank lines do not count, nor what stdout says.
+        test::write_all(pipes.err.get(), line + "\n \n\n");
+        test::write_all(pipes.out.get(), "out\n");
+        expected += i > 20 ? (expected.empty() ? "" : "\n") + line : "";
+    }
+    CHECK(output.last_lines(1).tail == expected);
+    CHECK(output.last_lines(1).last == "frame 30");
+    // However much comes on stdout meanwhile.
+    test::write_all(pipes.out.get(), test::repeated('o', 3000000) + "\n");
+    CHECK(output.last_lines(1).tail == expected);
+    test::write_all(pipes.err.get(), "not ended");
+    CHECK(output.last_lines(1).tail == expected.substr(expected.find('\n') + 1) + "\nnot ended");
+    for (int i = 0; i < 10; ++i) {
+        test::write_all(pipes.err.get(), "\n" + test::repeated(static_cast<char>('a' + i), 1000));
+    }
+    const auto tail = output.last_lines(1).tail;
+    CHECK(tail.size() <= core::LastLines::kMaxBytes);
+    CHECK(tail.size() > core::LastLines::kMaxBytes - 301);
+    CHECK(tail.substr(tail.rfind('\n') + 1) == test::repeated('j', 300));
+}
+
+TEST_CASE("the last lines are had while the disk holds the log thread", "[output]") {
+    const TempFolder folder;
+    Output output(in_folder(folder));
+    auto pipes = output.open(1);
+    const test::Held stuck(output.log_thread);
+    test::write_all(pipes.err.get(), "Traceback\nValueError: the last word\n");
+    CHECK(output.last_lines(1).tail == "Traceback\nValueError: the last word");
+}
+
 TEST_CASE("an instance without a line has none", "[output]") {
     const TempFolder folder;
     Output output(in_folder(folder));

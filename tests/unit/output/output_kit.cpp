@@ -99,6 +99,42 @@ std::string rebuilt(const std::vector<FileRecord>& records, std::uint64_t genera
     return out;
 }
 
+Noted noted(const std::vector<FileRecord>& records) {
+    Noted sum;
+    for (const auto& record : records) {
+        if (record.kind == "log") {
+            // "12 lines (345 bytes) of …"
+            sum.lines += std::stoull(record.text);
+            sum.bytes += std::stoull(record.text.substr(record.text.find('(') + 1));
+        }
+    }
+    return sum;
+}
+
+std::string all_files(const std::string& path) {
+    std::string out = read_file(path);
+    for (int i = 1; std::filesystem::exists(path + "." + std::to_string(i)); ++i) {
+        out.insert(0, read_file(path + "." + std::to_string(i)));
+    }
+    return out;
+}
+
+Held::Held(LoopThread& thread) {
+    auto held = std::make_shared<std::promise<void>>();
+    auto is_held = held->get_future();
+    thread.loop().post([held, go_on = go_on_.get_future().share()] {
+        held->set_value();
+        go_on.wait();
+    });
+    is_held.wait();
+}
+
+void Held::release() {
+    if (!std::exchange(released_, true)) {
+        go_on_.set_value();
+    }
+}
+
 std::string unescaped(const std::string& text) {
     std::string out;
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -176,6 +212,11 @@ bool Output::settles(std::uint64_t bytes) {
         const auto counters = output.counters();
         return counters.kept_bytes + counters.dropped_bytes == bytes && counters.waiting_bytes == 0;
     });
+}
+
+bool Output::reads(std::uint64_t bytes) {
+    return comes_true(std::chrono::seconds(20),
+                      [&] { return output.counters().read_bytes == bytes; });
 }
 
 bool Output::shows(const std::string& text) {

@@ -1,6 +1,7 @@
 // What the tests of the app's output share.
 #pragma once
 #include <cstdint>
+#include <future>
 #include <string>
 #include <vector>
 
@@ -37,9 +38,31 @@ std::vector<FileRecord> records_of(const std::string& content);
 // The app's bytes that the records of one stream came from.
 std::string rebuilt(const std::vector<FileRecord>& records, std::uint64_t generation,
                     const std::string& stream);
+// What the notes among the records say, together.
+struct Noted {
+    std::uint64_t lines = 0;
+    std::uint64_t bytes = 0;
+};
+Noted noted(const std::vector<FileRecord>& records);
+// The files' contents, oldest first.
+std::string all_files(const std::string& path);
 // \xNN back to bytes.
 std::string unescaped(const std::string& text);
 bool is_utf8(const std::string& text);
+
+// Keeps a loop's thread in one task until release(), as a write that does not return.
+class Held {
+  public:
+    explicit Held(LoopThread& thread);
+    ~Held() { release(); }
+    Held(const Held&) = delete;
+    Held& operator=(const Held&) = delete;
+    void release();
+
+  private:
+    std::promise<void> go_on_;
+    bool released_ = false;
+};
 
 // Writes everything, blocking. False: nobody reads any more.
 bool write_all(int fd, const std::string& bytes);
@@ -58,6 +81,8 @@ class Output {
     void flush();
     // Waits until so many of the app's bytes are in the file or dropped. False: not within 20 s.
     bool settles(std::uint64_t bytes);
+    // Waits until so many have been read. False: not within 20 s.
+    bool reads(std::uint64_t bytes);
     // Waits until the tail has a line with that text. False: not within 10 s.
     bool shows(const std::string& text);
 
