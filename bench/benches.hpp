@@ -27,5 +27,7 @@ std::vector<Row> flask_start(const Workplace& place, const Settings& settings);
 std::vector<Row> mcp(const Workplace& place, const Settings& settings);
 // search_prompts over 10,000 prompts, against the store alone.
 std::vector<Row> search(const Workplace& place, const Settings& settings);
+// How fast an app can write its output, against `cat >/dev/null`.
+std::vector<Row> output(const Workplace& place, const Settings& settings);
 
 }  // namespace steward::bench

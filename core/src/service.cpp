@@ -408,6 +408,9 @@ void Service::on_exited(Exited exited) {
                                  if (!*alive) {
                                      return;
                                  }
+                                 if (exited.note.empty()) {
+                                     exited.note = binds_itself(lines.last);
+                                 }
                                  exited.last_stderr_line = std::move(lines.last);
                                  exited.output_tail = std::move(lines.tail);
                                  exit_pending_ = false;

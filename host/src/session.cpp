@@ -225,6 +225,8 @@ void Session::Impl::finished(const std::string& left) {
     const auto latest = std::max(loop.now() + kFlushTime, end_began + kFlushTimeOfAll);
     loop.arm(latest, [this] { leave(); });
     if (socket) {
+        published_at = {};
+        publish_output();
         socket->close();
     }
     const auto files = [this] {

@@ -3,7 +3,7 @@
 //
 //   flood_app BYTES FOLDER
 //
-// Makes the file FOLDER/tenth after a tenth of them, and FOLDER/done at the end: "TOTAL LONGEST",
+// Begins when there is a file FOLDER/go. Makes the file FOLDER/tenth after a tenth of them, and FOLDER/done at the end: "TOTAL LONGEST",
 // the milliseconds of all and of the longest write.
 #include <fcntl.h>
 #include <stdio.h>
@@ -48,6 +48,12 @@ int main(int argc, char** argv) {
     }
     const long long bytes = atoll(argv[1]);
     int told = 0;
+    char go[4096];
+    snprintf(go, sizeof go, "%s/go", argv[2]);
+    while (access(go, F_OK) != 0) {
+        const struct timespec ms = {0, 1000000};
+        nanosleep(&ms, NULL);
+    }
     double longest = 0;
     const double begin = now_ms();
     double before = begin;
