@@ -57,6 +57,7 @@ class Run {
         parts.step = [this](const core::MachineConfig& config, core::MachineState state,
                             const core::Input& input,
                             TimePoint now) { return step(config, std::move(state), input, now); };
+        world_.output.line_takes = std::chrono::milliseconds(1);
         service_ = std::make_unique<core::Service>(schedule.config, std::move(parts));
         machine_invariants_.emplace(schedule.config.machine, service_->machine());
     }

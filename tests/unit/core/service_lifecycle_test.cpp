@@ -151,6 +151,7 @@ TEST_CASE("an exit code is judged together with the last line that the app wrote
     ServiceBed bed;
     bed.to_starting();
     bed.world.output.lines[1] = "ModuleNotFoundError: No module named 'flask'";
+    bed.world.output.line_takes = 1ms;
     bed.world.guardian.exited(1);
     CHECK(bed.state() == State::kStarting);
     SECTION("EMPTY comes afterwards") {
@@ -168,11 +169,10 @@ TEST_CASE("an exit code is judged together with the last line that the app wrote
           "exit code 1: ModuleNotFoundError: No module named 'flask'");
 }
 
-TEST_CASE("a signal, and an exit with code 0, are judged at once", "[service][exit]") {
+TEST_CASE("an exit with code 0 is judged at once", "[service][exit]") {
     ServiceBed bed;
     bed.to_running();
-    const bool killed = GENERATE(true, false);
-    killed ? bed.world.guardian.killed(11) : bed.world.guardian.exited(0);
+    bed.world.guardian.exited(0);
     CHECK(bed.state() == State::kDeciding);
     CHECK(bed.world.journal.count("last line") == 0);
 }
@@ -494,6 +494,30 @@ TEST_CASE("a second call of exit kills at once and keeps the first caller's answ
     bed.advance(10ms);
     CHECK(first == 1);
     CHECK(second == 0);
+}
+
+TEST_CASE("the record of a crash has the last lines, that of a stop does not wait for them",
+          "[service][exit]") {
+    ServiceBed bed;
+    bed.to_running();
+    bed.world.output.lines[1] = "Fatal Python error: Segmentation fault";
+    bed.world.output.line_takes = 100ms;
+    const bool crash = GENERATE(true, false);
+    if (crash) {
+        bed.world.guardian.killed(11);
+        bed.advance(100ms);
+    } else {
+        bed.service->stop("asked for");
+        bed.run();
+        bed.world.guardian.killed(15);
+    }
+    const auto events = bed.world.named(EventName::kServiceExit);
+    REQUIRE(events.size() == 1);
+    const auto& fields = events[0].fields;
+    const std::pair<std::string, FieldValue> tail{
+        "output_tail", std::string("Fatal Python error: Segmentation fault")};
+    CHECK((std::find(fields.begin(), fields.end(), tail) != fields.end()) == crash);
+    CHECK(events[0].cause.find("Segmentation fault:") == std::string::npos);
 }
 
 TEST_CASE("the end does not wait for the last line of an app that ends with an error",

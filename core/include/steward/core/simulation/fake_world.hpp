@@ -244,7 +244,7 @@ class FakeOutput final : public core::OutputCapture {
     std::optional<core::Duration> dump_takes = std::chrono::milliseconds(3);
     std::optional<core::Error> open_error;
     std::map<std::uint64_t, std::string> lines;  // by generation
-    core::Duration line_takes = std::chrono::milliseconds(1);
+    core::Duration line_takes{};                 // zero: answers at once, within the call
 
     // Somebody waits for a last line.
     bool reading() const { return reading_ != 0; }
