@@ -73,11 +73,6 @@ std::vector<OutputLine> LineTail::last(std::size_t max_lines) const {
     return lines(count_ - count, count);
 }
 
-std::uint64_t LineTail::last_sequence() const {
-    const std::lock_guard lock(mutex_);
-    return sequence_;
-}
-
 std::vector<OutputLine> LineTail::since(std::uint64_t sequence, std::size_t max_lines) const {
     const std::lock_guard lock(mutex_);
     const std::uint64_t before_first = sequence_ - count_;

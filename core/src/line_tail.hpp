@@ -24,7 +24,6 @@ class LineTail {
     // So many lines came that are not kept, nor those before them.
     void skip(std::uint64_t lines);
     std::vector<OutputLine> last(std::size_t max_lines) const;
-    std::uint64_t last_sequence() const;  // 0: there has been none
     std::vector<OutputLine> since(std::uint64_t sequence, std::size_t max_lines) const;
     // Of the last line; 0 before the first.
     std::uint64_t last_sequence() const;
