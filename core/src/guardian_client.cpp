@@ -409,9 +409,16 @@ void GuardianClient::Impl::on_silence() {
 }
 
 void GuardianClient::Impl::ping(Duration answer_time) {
-    const bool pinged = unanswered.count(ping_seq) != 0;
-    if (guardian.pid == 0 || gone || (!unanswered.empty() && !pinged)) {
-        return;  // It is being listened for already.
+    if (guardian.pid == 0 || gone) {
+        return;
+    }
+    if (!unanswered.empty()) {
+        const auto pinged = unanswered.find(ping_seq);
+        if (pinged == unanswered.end() || pinged->second <= scheduler.now() + answer_time) {
+            return;  // It is being listened for already.
+        }
+        unanswered.erase(pinged);
+        scheduler.disarm(std::exchange(answer_timer, 0));
     }
     steward_guardian_order message;
     steward_guardian_order_init(&message, kStewardGuardianPing, next_seq++);
@@ -696,6 +703,9 @@ void GuardianClient::close(std::function<void()> gone) {
             if (!i->tree) {
                 // It has nothing to end and has not seen the socket's end: stopped, it would stay.
                 syscall(SYS_pidfd_send_signal, i->guardian.pidfd.get(), SIGKILL, nullptr, 0);
+            } else {
+                // What is left is its to end; stopped, it could not.
+                syscall(SYS_pidfd_send_signal, i->guardian.pidfd.get(), SIGCONT, nullptr, 0);
             }
             std::exchange(i->gone, nullptr)();
         });

@@ -55,10 +55,11 @@ void Stepper::terminate() {
 }
 
 // For failed probes. Why it did not answer is known best by its stacks; a process that stands still
-// cannot write them down, and one that answers does not need to.
+// cannot write them down, and one that answers does not need to. One that has never been healthy
+// may not know the signal yet, and would be killed by it.
 void Stepper::take_down_failed(After after, const std::string& cause) {
     const auto condition = s_.evidence.condition;
-    s_.dumping = c_.stack_dump && s_.pid != 0 &&
+    s_.dumping = c_.stack_dump && s_.pid != 0 && s_.startup &&
                  (condition == Condition::kBusy || condition == Condition::kHung ||
                   condition == Condition::kUnknown);
     if (!s_.dumping) {

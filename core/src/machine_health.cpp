@@ -54,8 +54,8 @@ void Stepper::on(const ProbeResult& in) {
     }
     s_.probing = false;
     s_.last_detail = in.detail;
+    s_.evidence = in.verdict == Verdict::kUnhealthy ? in.evidence : Evidence{};
     if (in.verdict == Verdict::kUnhealthy) {
-        s_.evidence = in.evidence;
         s_.successes = 0;
     }
     if (s_.state == State::kStarting) {

@@ -7,8 +7,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -65,16 +67,23 @@ int OsLinux::check_file(const std::string& file) {
     return access(file.c_str(), R_OK) == 0 ? 0 : errno;
 }
 
+// Where it matters, there is no memory: none is asked for.
 std::optional<std::uint64_t> OsLinux::oom_kills() {
-    std::ifstream file("/proc/vmstat");
-    std::string name;
-    std::uint64_t value = 0;
-    while (file >> name >> value) {
-        if (name == "oom_kill") {
-            return value;
-        }
+    const UniqueFd file(open("/proc/vmstat", O_RDONLY | O_CLOEXEC));
+    std::array<char, 16384> text{};
+    std::size_t size = 0;
+    for (ssize_t n = 1; file && n > 0 && size < text.size(); size += static_cast<std::size_t>(n)) {
+        n = std::max<ssize_t>(0, read(file.get(), text.data() + size, text.size() - size));
     }
-    return std::nullopt;
+    constexpr std::string_view kName = "\noom_kill ";
+    const std::string_view all(text.data(), size);
+    const auto at = all.find(kName);
+    std::uint64_t value = 0;
+    const bool found =
+        at != std::string_view::npos &&
+        std::from_chars(all.data() + at + kName.size(), all.data() + all.size(), value).ec ==
+            std::errc();
+    return found ? std::optional(value) : std::nullopt;
 }
 
 void OsLinux::watch_folder(const std::string& folder, std::function<void(std::string)> changed) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <new>
@@ -139,10 +140,31 @@ void Service::take_inputs() {
         // spawned.
         without_memory_skip([this] { sync_responder(); });
         for (auto& action : result.actions) {
-            without_memory_skip([&] { perform(action); });
+            try {
+                perform(action);
+            } catch (const std::bad_alloc&) {
+                without_memory_skip([&] { answer_unasked(action); });
+            }
         }
         without_memory_skip([this] { sync_watch(); });
         without_memory_skip([this] { sync_metrics(); });
+    }
+}
+
+// What could not be asked for want of memory is answered here, or the machine would wait for ever.
+// The text fits into a string without any.
+void Service::answer_unasked(const Action& action) {
+    static constexpr const char* kNoMemory = "no memory";
+    if (const auto* const search = std::get_if<SearchPort>(&action)) {
+        feed(PortNotFound{search->epoch, kNoMemory, {}});
+    } else if (std::holds_alternative<Spawn>(action)) {
+        feed(SpawnFailed{kNoMemory, ENOMEM, /*retryable=*/true});
+    } else if (const auto* const ask = std::get_if<AskRestart>(&action)) {
+        feed(Decided{ask->epoch, DecisionAction::kGiveUp, {}, kNoMemory});
+    } else if (const auto* const probe = std::get_if<StartProbe>(&action)) {
+        feed(ProbeResult{probe->epoch, Verdict::kUnknown, kNoMemory, {}});
+    } else if (const auto* const dump = std::get_if<DumpStack>(&action)) {
+        feed(DumpEnded{dump->generation, /*came=*/false});
     }
 }
 
@@ -391,7 +413,11 @@ void Service::note_memory_kill(Exited& exited) const {
 }
 
 void Service::on_exited(Exited exited) {
-    note_memory_kill(exited);
+    try {
+        note_memory_kill(exited);
+    } catch (const std::bad_alloc&) {
+        exited.note.clear();  // The exit itself is told once, and counts more.
+    }
     // Listens again if the app shut the socket down.
     const bool lost = config_.machine.port_mode == PortMode::kHandOver && state_.port != 0 &&
                       !port_closed_ && held_listener() < 0;
@@ -403,8 +429,17 @@ void Service::on_exited(Exited exited) {
     // What an exit code means may stand in the last line that the app wrote (an import that failed,
     // a port in use); and the record of a crash has its last lines.
     exit_pending_ = true;
+    try {
+        ask_last_lines(exited, lost);
+    } catch (const std::bad_alloc&) {
+        exit_pending_ = false;
+        feed_exited(std::move(exited), lost);
+    }
+}
+
+void Service::ask_last_lines(const Exited& told, bool lost) {
     parts_.output.last_lines(state_.generation,
-                             [this, exited, lost, alive = alive_](LastLines lines) mutable {
+                             [this, exited = told, lost, alive = alive_](LastLines lines) mutable {
                                  if (!*alive) {
                                      return;
                                  }
@@ -494,8 +529,13 @@ void Service::perform_probe(const StartProbe& action) {
     }
     parts_.strategies.probe(question,
                             [this, action, slept, alive = alive_](const ProbeAnswer& answer) {
-                                if (*alive) {
+                                if (!*alive) {
+                                    return;
+                                }
+                                try {
                                     judge_probe(action, slept, answer);
+                                } catch (const std::bad_alloc&) {
+                                    feed(ProbeResult{action.epoch, answer.verdict, {}, {}});
                                 }
                             });
 }

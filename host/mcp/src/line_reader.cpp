@@ -22,20 +22,21 @@ void LineReader::append(std::string_view bytes) noexcept {
 
 void LineReader::lose(std::string_view bytes) noexcept {
     // What is buffered is the beginning of one line. Its room is kept, and does for what follows.
-    const bool begun = discarding_ || !buffer_.empty();
     buffer_.clear();
     begin_ = scanned_ = 0;
-    lost_ = true;
+    lost_ = lost_ || !discarding_;  // What is being thrown away has been told of.
     const std::size_t newline = bytes.find('\n');
-    if (begun && newline != std::string_view::npos) {
-        bytes.remove_prefix(newline + 1);
-        if (bytes.size() <= buffer_.capacity()) {
-            discarding_ = false;
-            buffer_.append(bytes);
-            return;
-        }
+    discarding_ = newline == std::string_view::npos;
+    if (discarding_) {
+        return;
     }
-    discarding_ = !bytes.empty() && bytes.back() != '\n';
+    bytes.remove_prefix(newline + 1);
+    if (bytes.size() <= buffer_.capacity()) {
+        buffer_.append(bytes);
+        return;
+    }
+    lost_ = true;
+    discarding_ = bytes.back() != '\n';
 }
 
 void LineReader::compact() noexcept {

@@ -149,6 +149,43 @@ TEST_CASE("an order does not wait for a ping's patience") {
     CHECK(bed.nothing_left());
 }
 
+TEST_CASE("several pings put nothing off") {
+    ClientBed bed;
+    const auto app = bed.start({"--ignore-term"});
+    stop(bed.guardian());
+    const auto begin = std::chrono::steady_clock::now();
+    SECTION("not the end of the patience") {
+        while (since(begin) < 1500ms) {
+            bed.check();
+            std::this_thread::sleep_for(20ms);
+        }
+        REQUIRE(wait_until([&] { return process_state(bed.guardian()) != 'T'; }, 5s));
+        CHECK(since(begin) >= 2000ms);
+        CHECK(since(begin) < 2700ms);
+        bed.kill();
+    }
+    SECTION("not an order") {
+        bed.check();
+        std::this_thread::sleep_for(300ms);
+        bed.check();
+        bed.terminate();
+    }
+    SECTION("not the app's end") {
+        bed.check();
+        bed.check();
+        REQUIRE(::kill(app, SIGKILL) == 0);
+    }
+    REQUIRE(bed.wait_for("empty"));
+    CHECK(since(begin) < 3300ms);
+    CHECK(bed.nothing_left());
+    // Each but the first within the 2 s of a ping.
+    if (bed.last("exited").exited.note.empty()) {
+        CHECK(since(begin) >= 2000ms);
+    } else {
+        CHECK(since(begin) < 1500ms);
+    }
+}
+
 TEST_CASE("a guardian that cannot be continued is replaced, and the app ends with it") {
     ClientBed bed;
     bed.start();

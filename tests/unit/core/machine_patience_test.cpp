@@ -271,13 +271,30 @@ TEST_CASE("an app that stands still, is traced, or answers is not asked for a st
     CHECK(driver.count<Terminate>() == 1);
 }
 
-TEST_CASE("an app that is not healthy in time is asked for a stack dump too", "[machine][health]") {
+TEST_CASE("an app that has never been healthy is not asked: it may not know the signal yet",
+          "[machine][health]") {
     MachineDriver driver(dumping_config());
     driver.to_starting();
     driver.stall(30s).feed(ProbeResult{driver.s().epoch, Verdict::kUnhealthy, "GET /health: late",
                                        evidence(Condition::kHung)});
     CHECK(driver.state() == State::kUnhealthy);
-    CHECK(driver.count<DumpStack>() == 1);
+    CHECK(driver.count<DumpStack>() == 0);
+    CHECK(driver.count<Terminate>() == 1);
+}
+
+TEST_CASE("the evidence is that of the last probe, and none when that was answered",
+          "[machine][health]") {
+    auto config = MachineConfig{};
+    config.health_successes = 3;
+    MachineDriver driver(config);
+    driver.to_starting();
+    driver.feed(ProbeResult{driver.s().epoch, Verdict::kUnhealthy, "GET /health: late",
+                            evidence(Condition::kHung)});
+    driver.advance(25ms);
+    driver.stall(30s).feed(
+        ProbeResult{driver.s().epoch, Verdict::kHealthy, "GET /health: 200", {}});
+    CHECK(driver.state() == State::kUnhealthy);
+    CHECK(driver.cause() == "not healthy within 30 s: GET /health: 200, HEALTHY 1 of 3");
 }
 
 TEST_CASE("a policy that begins with the failure does not say it twice", "[machine][health]") {

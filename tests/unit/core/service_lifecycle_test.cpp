@@ -615,4 +615,47 @@ TEST_CASE("an exit is not lost to a step that runs out of memory", "[service]") 
     CHECK(service.status().last_exit.has_value());
 }
 
+TEST_CASE("what cannot be asked for want of memory is not waited for", "[service][memory]") {
+    ServiceBed bed;
+    const auto without_memory = [] { throw std::bad_alloc(); };
+    SECTION("a health check") {
+        bed.to_running();
+        bed.world.guardian.on_check = without_memory;
+        bed.advance(20s);
+        CHECK(bed.state() == core::State::kRunning);
+        CHECK_FALSE(bed.service->status().healthy);
+        bed.world.guardian.on_check = nullptr;
+        bed.advance(5s);
+        REQUIRE(bed.world.strategies.probing());
+        bed.healthy();
+        CHECK(bed.service->status().healthy);
+    }
+    SECTION("the restart strategy") {
+        bed.to_running();
+        bed.world.strategies.on_decide =
+            [&](const core::RestartQuestion&) -> std::pair<core::RestartAnswer, core::Duration> {
+            without_memory();
+            return {};
+        };
+        bed.crash();
+        CHECK(bed.state() == core::State::kDegraded);
+        CHECK_THAT(bed.service->status().cause, Catch::Contains("no memory"));
+        bed.advance(60s);
+        CHECK(bed.state() == core::State::kStarting);
+    }
+    SECTION("the port strategy") {
+        bed.world.strategies.on_propose =
+            [&](const core::PortQuestion&) -> std::pair<core::PortProposal, core::Duration> {
+            without_memory();
+            return {};
+        };
+        bed.service->start_for_client("a client came");
+        bed.run();
+        CHECK(bed.state() == core::State::kDegraded);
+        bed.world.strategies.on_propose = nullptr;
+        bed.advance(60s);
+        CHECK(bed.state() == core::State::kStarting);
+    }
+}
+
 }  // namespace steward::tests

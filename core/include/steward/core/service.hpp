@@ -130,6 +130,7 @@ class Service {
     void feed(Input input);
     void take_inputs();
     void perform(Action& action);
+    void answer_unasked(const Action& action);
     void perform_search(const SearchPort& action);
     void ask_ports(std::uint64_t epoch);
     std::uint16_t last_port() const;
@@ -154,6 +155,7 @@ class Service {
     void take_sample();
     void note_memory_kill(Exited& exited) const;
     void on_exited(Exited exited);
+    void ask_last_lines(const Exited& told, bool lost);
     void feed_exited(Exited exited, bool port_is_lost);
     void on_empty();
     void on_folder_change(const std::string& name);

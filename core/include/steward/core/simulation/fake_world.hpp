@@ -71,7 +71,11 @@ class FakeGuardian final : public core::GuardianLink {
     void spawn(core::SpawnRequest request) override;
     void terminate() override;
     void kill() override;
-    void check() override {}
+    void check() override {
+        if (on_check) {
+            on_check();
+        }
+    }
     void signal_app(int number) override;
     std::int32_t guardian_pid() const override { return spawns_.empty() ? 0 : kGuardianPid; }
     std::string describe_tree() const override { return tree_ ? left_text : std::string(); }
@@ -97,6 +101,7 @@ class FakeGuardian final : public core::GuardianLink {
 
     // ---- hooks of a plan or a simulation; called after the fake has done its own
     std::function<void(const core::SpawnRequest&)> on_spawn;
+    std::function<void()> on_check;
     std::function<void()> on_terminate;
     std::function<void()> on_kill;
     std::function<void()> on_exit;  // just before it is reported
