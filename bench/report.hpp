@@ -12,6 +12,7 @@ class Samples {
   public:
     void add(double value) { values_.push_back(value); }
     [[nodiscard]] std::size_t count() const { return values_.size(); }
+    [[nodiscard]] const std::vector<double>& values() const { return values_; }
     // The nearest rank: the smallest value that `percent` of all do not exceed. 0 without values.
     [[nodiscard]] double percentile(double percent) const;
     [[nodiscard]] double median() const { return percentile(50); }

@@ -1,67 +1,30 @@
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <csignal>
 #include <random>
-#include <stdexcept>
 
 #include "benches.hpp"
 #include "mcp_client.hpp"
+#include "start_reports.hpp"
 
 namespace steward::bench {
 namespace {
 
 constexpr double kAim = 1.25;
-constexpr std::int64_t kPatience = 5'000'000'000;
-
-// The end at which apps/start_reporter.c says that it has started.
-class Reports {
-  public:
-    explicit Reports(std::string path) : path_(std::move(path)) {
-        // For reading and writing, so that it never ends; non-blocking, so that a deadline holds.
-        if (mkfifo(path_.c_str(), 0600) != 0) {
-            fail(path_);
-        }
-        fd_.reset(open(path_.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK));
+// Kills the app, whose last report is `app`; the milliseconds until its replacement's main().
+double kill_and_wait(StartReports& reports, StartReport& app) {
+    const auto killed = now_ns();
+    if (kill(app.who, SIGKILL) != 0) {
+        fail("kill");
     }
-    [[nodiscard]] const std::string& path() const { return path_; }
-
-    // Waits for the next one: when main() began. Sets who() to its process.
-    std::int64_t next() {
-        pollfd ready{fd_.get(), POLLIN, 0};
-        std::int64_t report[2];
-        if (poll(&ready, 1, static_cast<int>(kPatience / 1'000'000)) <= 0 ||
-            read(fd_.get(), report, sizeof report) != sizeof report) {
-            throw std::runtime_error("the app was not started again in time");
-        }
-        who_ = static_cast<pid_t>(report[1]);
-        return report[0];
-    }
-    [[nodiscard]] pid_t who() const { return who_; }
-
-    // Kills the app; the milliseconds until its replacement's main().
-    double kill_and_wait() {
-        const auto killed = now_ns();
-        if (kill(who_, SIGKILL) != 0) {
-            fail("kill");
-        }
-        return ms_between(killed, next());
-    }
-
-  private:
-    std::string path_;
-    Fd fd_;
-    pid_t who_ = -1;
-};
+    app = reports.next();
+    return ms_between(killed, app.when);
+}
 
 }  // namespace
 
 std::vector<Row> respawn(const Workplace& place, const Settings& settings) {
     Report report("respawn");
-    Reports bare_reports(place.file("bare.fifo"));
-    Reports steward_reports(place.file("steward.fifo"));
+    StartReports bare_reports(place.file("bare.fifo"));
+    StartReports steward_reports(place.file("steward.fifo"));
 
     Plan plan;
     plan.argv = {place.app("respawner"), place.app("start_reporter"), bare_reports.path()};
@@ -77,8 +40,8 @@ std::vector<Row> respawn(const Workplace& place, const Settings& settings) {
                                         "restart_backoff.max_restarts=200", "--",
                                         place.app("start_reporter"), steward_reports.path()}));
     steward.send(initialize_line() + initialized_line());
-    bare_reports.next();
-    steward_reports.next();
+    auto bare_app = bare_reports.next();
+    auto steward_app = steward_reports.next();
 
     Samples bare_ms;
     Samples steward_ms;
@@ -89,7 +52,8 @@ std::vector<Row> respawn(const Workplace& place, const Settings& settings) {
     for (int round = -5; round < settings.rounds_or(300); ++round) {
         for (const bool bare_turn : {round % 2 == 0, round % 2 != 0}) {
             sleep_ms(pause_ms(random));
-            const double took = (bare_turn ? bare_reports : steward_reports).kill_and_wait();
+            const double took = bare_turn ? kill_and_wait(bare_reports, bare_app)
+                                          : kill_and_wait(steward_reports, steward_app);
             if (round >= 0) {  // The first ones warm up.
                 (bare_turn ? bare_ms : steward_ms).add(took);
             }
