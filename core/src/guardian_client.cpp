@@ -120,6 +120,7 @@ struct GuardianClient::Impl : std::enable_shared_from_this<GuardianClient::Impl>
     // ---- orders and reports
     bool send(steward_guardian_order& order, const int* fds, std::size_t fd_count);
     void order(std::uint16_t type);
+    [[nodiscard]] bool empty_is_next() const;
     void expect_answer(std::uint64_t seq, Duration time);
     void answered(std::uint64_t seq);
     void check_answers();
@@ -333,8 +334,18 @@ bool GuardianClient::Impl::send(steward_guardian_order& message, const int* fds,
            static_cast<ssize_t>(sizeof message);
 }
 
+// True if the guardian has already said, unread as yet, that the tree is empty.
+bool GuardianClient::Impl::empty_is_next() const {
+    steward_guardian_report report{};
+    const ssize_t n = recv(socket.get(), &report, sizeof report, MSG_PEEK | MSG_DONTWAIT);
+    return n > 0 && steward_guardian_report_valid(&report, static_cast<std::size_t>(n)) != 0 &&
+           report.type == kStewardGuardianEmpty;
+}
+
 void GuardianClient::Impl::order(std::uint16_t type) {
-    if (guardian.pid == 0 || !tree) {
+    // After an exit the rest of the tree is killed, and mostly there is none: an order would only wake
+    // the guardian, and this loop for its answer, on the way to the next start.
+    if (guardian.pid == 0 || !tree || (app == 0 && empty_is_next())) {
         return;
     }
     steward_guardian_order message;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -75,6 +76,9 @@ class ClientBed {
                 told.what = "exited";
                 told.exited = std::move(exited);
                 tell(std::move(told));
+                if (on_exited) {
+                    on_exited();
+                }
             };
             events.empty = [this] {
                 Told told;
@@ -187,6 +191,8 @@ class ClientBed {
     LoopThread loop;
     std::unique_ptr<core::GuardianClient> client;
     std::string nonce;
+    // Called on the loop when an exit is told.
+    std::function<void()> on_exited;
 
   private:
     static int& nonces() {

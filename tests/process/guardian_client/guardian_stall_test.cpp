@@ -38,6 +38,31 @@ TEST_CASE("an order that is not answered for 200 ms costs the guardian, and its 
     CHECK(bed.last("exited").exited.note.empty());
 }
 
+TEST_CASE("a guardian that has said that the tree is empty is not ordered to end it") {
+    ClientBed bed;
+    const auto app = bed.start();
+    const auto guardian = bed.guardian();
+    // Would not answer an order, and be replaced for that.
+    bed.on_exited = [&] {
+        ::kill(guardian, SIGSTOP);
+        wait_until([&] { return process_state(guardian) == 'T'; }, 5s);
+        bed.client->kill();
+    };
+    // With the loop busy, so that both reports are there when it reads the first.
+    bed.loop.run([&] {
+        ::kill(app, SIGKILL);
+        wait_until([&] { return ::kill(app, 0) != 0 && process_state(guardian) == 'S'; }, 5s);
+    });
+    REQUIRE(bed.wait_for("empty"));
+    bed.loop.run([&] { bed.on_exited = nullptr; });
+    std::this_thread::sleep_for(300ms);  // More than the time for an answer.
+    REQUIRE(process_state(guardian) == 'T');
+    REQUIRE(::kill(guardian, SIGCONT) == 0);
+    bed.start({"--exit-code", "0"});
+    CHECK(bed.guardian() == guardian);
+    REQUIRE(bed.wait_for("empty", 3));
+}
+
 TEST_CASE("a start that is not answered is a failed start that may be tried again") {
     ClientBed bed;
     bed.start({"--exit-code", "0"});
