@@ -36,7 +36,9 @@ struct Shares {
     double waited = 0;
 };
 
-// What each process has added; one that is new since `before` has added all that it has.
+// What each process has added; one that is new since `before` has added all that it has. Who is
+// reaped takes all that it ever used to its parent's account: what it had used by the first look is
+// not of the time between the two.
 Shares shares(const AppLook& before, const AppLook& now) {
     AppLook::Times sum;
     for (const auto& [pid, times] : now.processes) {
@@ -45,7 +47,15 @@ Shares shares(const AppLook& before, const AppLook& now) {
         // The times of threads that have ended may be missing.
         sum.used += std::max(Duration{}, times.used - old.used);
         sum.waited += std::max(Duration{}, times.waited - old.waited);
+        sum.reaped += std::max(Duration{}, times.reaped - old.reaped);
     }
+    for (const auto& [pid, times] : before.processes) {
+        if (now.processes.count(pid) == 0) {
+            sum.reaped -= times.used + times.reaped;
+        }
+    }
+    // A parent that ignores SIGCHLD is not charged for its children.
+    sum.used += std::max(Duration{}, sum.reaped);
     const double time = std::max(seconds(now.at - before.at), 1e-3);
     return {seconds(sum.used) / time, seconds(sum.waited) / time};
 }

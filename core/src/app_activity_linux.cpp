@@ -48,7 +48,13 @@ std::string proc(std::int32_t pid, const char* file) {
 struct Stat {
     char state = '?';
     Duration used{};
+    Duration reaped{};
 };
+
+Duration of_ticks(unsigned long long ticks) {
+    return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(
+        static_cast<double>(ticks) / static_cast<double>(std::max(1L, sysconf(_SC_CLK_TCK)))));
+}
 
 // "4242 (a name) S 1 …": the state is the third field, the times are the 14th to the 17th.
 std::optional<Stat> read_stat(std::int32_t pid) {
@@ -66,10 +72,9 @@ std::optional<Stat> read_stat(std::int32_t pid) {
                     &user, &kernel, &reaped_user, &reaped_kernel) != 5) {
         return std::nullopt;
     }
-    const auto ticks = static_cast<double>(user + kernel) +
-                       static_cast<double>(std::max(0LL, reaped_user + reaped_kernel));
-    stat.used = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(
-        ticks / static_cast<double>(std::max(1L, sysconf(_SC_CLK_TCK)))));
+    stat.used = of_ticks(user + kernel);
+    stat.reaped = of_ticks(static_cast<unsigned long long>(std::max(0LL, reaped_user)) +
+                           static_cast<unsigned long long>(std::max(0LL, reaped_kernel)));
     return stat;
 }
 
@@ -158,7 +163,7 @@ AppLook OsLinux::look(const LookQuestion& question) {
             continue;
         }
         if (const auto stat = pid == question.app_pid ? app : read_stat(pid)) {
-            look.processes[pid] = {stat->used, waited_for_processor(pid, threads)};
+            look.processes[pid] = {stat->used, waited_for_processor(pid, threads), stat->reaped};
         }
     }
     if (question.port != 0) {

@@ -332,7 +332,7 @@ core::AppLook FakeOs::look(const core::LookQuestion& question) {
     look.state = frozen.count(question.app_pid) == 0 ? 'S' : tracer.empty() ? 'T' : 't';
     look.tracer = look.state == 't' ? tracer : "";
     const auto busy = busy_since_ ? scheduler_.now() - *busy_since_ : core::Duration{};
-    look.processes[question.app_pid] = {used_ + busy, {}};
+    look.processes[question.app_pid].used = used_ + busy;
     look.queued = queued;
     return look;
 }

@@ -40,8 +40,26 @@ TEST_CASE("what descendants use counts, also of one that is new and one that is 
     CHECK(weigh(before, look_at(10s, {{100, {1s, 0s}}, {102, {8s, 0s}}})).condition ==
           Condition::kBusy);
     // The ended one is in its parent's account, or nowhere.
-    CHECK(weigh(before, look_at(10s, {{100, {16s, 0s}}})).condition == Condition::kBusy);
+    CHECK(weigh(before, look_at(10s, {{100, {1s, 0s, 15s}}})).text ==
+          "busy: used 60 % of a core over the last 10.0 s, no connection waits");
     CHECK(weigh(before, look_at(10s, {{100, {1s, 0s}}})).condition == Condition::kHung);
+}
+
+TEST_CASE("what an ended process had used before the looks is not used between them",
+          "[activity]") {
+    // A worker with an hour and its helper, which it reaps before it is killed.
+    const auto before =
+        look_at(0s, {{100, {1s, 0s, 2s}}, {101, {3600s, 0s, 5s}}, {102, {60s, 0s}}});
+    const auto killed = look_at(5s, {{100, {1s, 0s, 3667s}}});
+    CHECK(weigh(before, killed).text ==
+          "hung: used 0 % of a core over the last 5.0 s, no connection waits");
+    const auto busy = look_at(5s, {{100, {1s, 0s, 3670s}}});
+    CHECK(weigh(before, busy).text ==
+          "busy: used 60 % of a core over the last 5.0 s, no connection waits");
+    // Nobody is charged where SIGCHLD is ignored: nothing is taken off what others used.
+    const auto ignored = look_at(5s, {{100, {5s, 0s, 2s}}});
+    CHECK(weigh(before, ignored).text ==
+          "busy: used 80 % of a core over the last 5.0 s, no connection waits");
 }
 
 TEST_CASE("waiting for a processor is no fault of the app", "[activity]") {

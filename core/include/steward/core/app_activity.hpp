@@ -50,8 +50,9 @@ struct Evidence {
 // One look. All times count from the beginning of each process.
 struct AppLook {
     struct Times {
-        Duration used{};    // on a processor, by it and those of its children that it has reaped
+        Duration used{};    // on a processor, by itself
         Duration waited{};  // runnable, without a processor
+        Duration reaped{};  // on a processor, by those of its children that it has reaped
     };
     TimePoint at{};
     std::string unreadable;                   // why nothing is known; the rest is empty then
