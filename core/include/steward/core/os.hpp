@@ -61,7 +61,8 @@ class GuardianLink {
     virtual void kill() = 0;       // SIGKILL to the tree until it is empty
     // Asks the guardian for a sign of life: without it nothing would end the tree if the supervisor
     // were killed. No answer for 2 s: it is continued; none for 200 ms more: it is replaced, and the
-    // app ends with it.
+    // app ends with it. Called at each probe; where no probes are made at each metrics sample; with
+    // neither never, and a stopped guardian is then noticed at the next order or the app's end.
     virtual void check() = 0;
     // To the app's own process, at once. Nothing happens when it is gone.
     virtual void signal_app(int number) = 0;
