@@ -56,7 +56,7 @@ std::string outlook(const ServiceStatus& status) {
             return "It has been started and its first healthy answer is awaited.";
         case State::kRunning:
             return status.healthy ? "It is healthy: nothing needs to be done."
-                                  : "It runs, but the last health check did not find it healthy.";
+                                  : "It runs, but does not count as healthy.";
         case State::kUnhealthy:
             return "It is being taken down, and the restart strategy is asked then.";
         case State::kDeciding:

@@ -85,11 +85,16 @@ TEST_CASE("an explanation has the last 20 events of its service, without samples
 
 TEST_CASE("each state has its outlook", "[explain]") {
     const std::vector<std::pair<State, std::string>> rows{
-        {State::kStopped, "flask_start"},     {State::kStarting, "first healthy answer"},
-        {State::kRunning, "did not find it"}, {State::kUnhealthy, "taken down"},
-        {State::kDeciding, "has been asked"}, {State::kBackingOff, "next start comes in"},
-        {State::kStopping, "being ended"},    {State::kDegraded, "one try in"},
-        {State::kMisconfigured, "mend"},      {State::kUnkillable, "SIGKILL"},
+        {State::kStopped, "flask_start"},
+        {State::kStarting, "first healthy answer"},
+        {State::kRunning, "does not count as healthy"},
+        {State::kUnhealthy, "taken down"},
+        {State::kDeciding, "has been asked"},
+        {State::kBackingOff, "next start comes in"},
+        {State::kStopping, "being ended"},
+        {State::kDegraded, "one try in"},
+        {State::kMisconfigured, "mend"},
+        {State::kUnkillable, "SIGKILL"},
     };
     for (const auto& [state, part] : rows) {
         INFO(core::to_string(state));
