@@ -26,7 +26,8 @@
 //                   stopping, unhealthy, unkillable: a start follows once the tree is empty
 //   restart         starting, running -> stopping, then a start; otherwise like start
 //   stop            starting, running, unhealthy, deciding with a tree -> stopping -> stopped; all
-//                   others -> stopped (unkillable stays until the tree is empty)
+//                   others -> stopped (unkillable stays until the tree is empty). A stack dump that
+//                   was asked for is still awaited: SIGTERM up to 250 ms later
 //   port found      deciding (port) -> starting
 //   no port         deciding (port) -> degraded
 //   port lost       found instead of spawning: starting -> deciding (port); stopping, unhealthy,
@@ -356,7 +357,8 @@ struct MachineState {
     bool answered = false;            // some probe could be made
     std::string last_detail;          // of the last probe
     bool dumping = false;             // unhealthy: SIGTERM waits for the stack dump
-    // A probe has said HEALTHY and none has said UNHEALTHY since; without probes: running.
+    // Since it counts as healthy (health_successes answers in a row) and no probe has failed; without
+    // probes: since it runs.
     std::optional<TimePoint> well_since;
     Duration well_for{};        // the longest such time of this instance
     Duration degraded_retry{};  // the next half-open wait; 0: the configured first one
