@@ -36,15 +36,13 @@ class RealStrategies {
     RealStrategies(const Options& options, const Paths& paths)
         : thread_([this] { loop_.run(); }),
           catalogue_({paths.prober, paths.plugins, options.plugin_dirs, plugin_cache_file()}) {
-        on_loop([&] {
-            libraries_ = std::make_unique<core::PluginLibraries>(
-                std::string(kVersion),
-                [](int, const std::string& line) { fmt::print(stderr, "{}\n", line); });
-            strategies_ = std::make_unique<core::PluginStrategies>(
-                loop_, loop_, catalogue_, *libraries_, strategy_choice(options),
-                [](core::EventName, const std::string&, const std::string&,
-                   const std::string& cause) { fmt::print(stderr, "steward: {}\n", cause); });
-        });
+        try {
+            on_loop([&] { make(options); });
+        } catch (...) {
+            loop_.stop();
+            thread_.join();
+            throw;
+        }
     }
     ~RealStrategies() {
         on_loop([&] {
@@ -72,22 +70,46 @@ class RealStrategies {
     }
 
   private:
+    void make(const Options& options) {
+        libraries_ = std::make_unique<core::PluginLibraries>(
+            std::string(kVersion),
+            [](int, const std::string& line) { fmt::print(stderr, "{}\n", line); });
+        strategies_ = std::make_unique<core::PluginStrategies>(
+            loop_, loop_, catalogue_, *libraries_, strategy_choice(options),
+            [](core::EventName, const std::string&, const std::string&, const std::string& cause) {
+                fmt::print(stderr, "steward: {}\n", cause);
+            });
+    }
+    // The loop swallows what a task throws, so it is thrown here instead; so is std::future_error
+    // when nobody is left who could answer.
     template <class Answer, class Question>
     Answer ask(Question question) {
-        std::promise<Answer> promise;
-        auto future = promise.get_future();
-        loop_.post(
-            [&] { question([&promise](Answer answer) { promise.set_value(std::move(answer)); }); });
+        auto promise = std::make_shared<std::promise<Answer>>();
+        auto future = promise->get_future();
+        post(std::move(promise), [question = std::move(question)](const auto& asked) {
+            question([asked](Answer answer) { asked->set_value(std::move(answer)); });
+        });
         return future.get();
     }
     template <class Work>
     void on_loop(Work work) {
-        std::promise<void> done;
-        loop_.post([&] {
+        auto promise = std::make_shared<std::promise<void>>();
+        auto future = promise->get_future();
+        post(std::move(promise), [work = std::move(work)](const auto& asked) {
             work();
-            done.set_value();
+            asked->set_value();
         });
-        done.get_future().wait();
+        future.get();
+    }
+    template <class Answer, class Task>
+    void post(std::shared_ptr<std::promise<Answer>> promise, Task task) {
+        loop_.post([promise = std::move(promise), task = std::move(task)] {
+            try {
+                task(promise);
+            } catch (...) {
+                promise->set_exception(std::current_exception());
+            }
+        });
     }
 
     core::Loop loop_;
