@@ -15,6 +15,8 @@
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <set>
+#include <string>
 
 #include "steward/core/process_state.hpp"
 
@@ -118,7 +120,7 @@ void OsLinux::watch_folder(const std::string& folder, std::function<void(std::st
 
 void OsLinux::read_changes() {
     alignas(inotify_event) std::array<char, 4096> buffer{};
-    std::string name;
+    std::set<std::string> names;
     for (;;) {
         const ssize_t n = read(inotify_.get(), buffer.data(), buffer.size());
         if (n <= 0) {
@@ -128,13 +130,16 @@ void OsLinux::read_changes() {
             const auto* event = reinterpret_cast<const inotify_event*>(buffer.data() + at);
             if (event->len > 0 && std::strcmp(event->name, "__pycache__") != 0 &&
                 (awaited_.empty() || awaited_ == event->name)) {
-                name = event->name;
+                names.insert(event->name);
             }
             at += static_cast<ssize_t>(sizeof(inotify_event)) + static_cast<ssize_t>(event->len);
         }
     }
-    if (!name.empty() && changed_) {
-        const auto changed = changed_;  // It may end this watch.
+    const auto changed = changed_;
+    for (const auto watch = watch_; const auto& name : names) {
+        if (!changed || watch != watch_) {
+            break;  // A call may end this watch.
+        }
         changed(name);
     }
 }
@@ -146,6 +151,7 @@ void OsLinux::end_watch() {
     }
     awaited_.clear();
     changed_ = nullptr;
+    ++watch_;
 }
 
 }  // namespace steward::core

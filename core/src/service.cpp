@@ -612,6 +612,7 @@ void Service::sync_watch() {
     watching_ = wanted;
     parts_.scheduler.disarm(change_timer_);
     change_timer_ = 0;
+    changed_code_.clear();
     if (wanted && !config_.watch_folder.empty()) {
         parts_.os.watch_folder(config_.watch_folder,
                                [this, alive = alive_](const std::string& name) {
@@ -624,12 +625,34 @@ void Service::sync_watch() {
     }
 }
 
+bool Service::is_code(const std::string& name) const {
+    const auto& program = config_.watch_program;
+    const auto dot = program.rfind('.');
+    return !program.empty() &&
+           (name == program || (dot != std::string::npos && name.ends_with(program.substr(dot))));
+}
+
 // An editor writes several times: the start follows when it has been quiet for a moment.
 void Service::on_folder_change(const std::string& name) {
+    const auto& endings = config_.watch_endings;
+    if (!endings.empty() && std::none_of(endings.begin(), endings.end(), [&](const auto& ending) {
+            return name.ends_with(ending);
+        })) {
+        return;
+    }
+    if (is_code(name)) {
+        changed_code_ = name;
+    }
+    auto at = parts_.scheduler.now() + kChangeQuiet;
+    if (changed_code_.empty() && changes_from_) {
+        at = std::max(at, *changes_from_);
+    }
+    const std::string what = changed_code_.empty() ? name : changed_code_;
     parts_.scheduler.disarm(change_timer_);
-    change_timer_ = parts_.scheduler.arm(parts_.scheduler.now() + kChangeQuiet, [this, name] {
+    change_timer_ = parts_.scheduler.arm(at, [this, what] {
         change_timer_ = 0;
-        feed(FilesChanged{"the app's files changed: " + name});
+        changes_from_ = parts_.scheduler.now() + config_.machine.degraded_retry;
+        feed(FilesChanged{"the app's files changed: " + what});
     });
 }
 

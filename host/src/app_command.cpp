@@ -19,6 +19,10 @@ bool is_one_of(const std::string& word, std::initializer_list<std::string_view> 
     return std::find(list.begin(), list.end(), word) != list.end();
 }
 
+constexpr std::array<std::string_view, 18> kCodeEndings{
+    ".py",  ".js", ".mjs", ".cjs", ".ts",  ".jsx", ".tsx", ".rb",  ".ru",
+    ".php", ".pl", ".lua", ".ex",  ".exs", ".go",  ".rs",  ".jar", ".sh"};
+
 // A program, or a Python module, and where its own arguments begin.
 struct Program {
     std::string name;
@@ -61,10 +65,10 @@ Program program_of(const Words& command) {
     return {name};
 }
 
-std::string folder_of(const fs::path& file) {
+AppFolder folder_of(const fs::path& file) {
     // Empty where a relative path leads nowhere: the working directory is gone.
     std::error_code error;
-    return fs::absolute(file, error).parent_path().string();
+    return {fs::absolute(file, error).parent_path().string(), file.filename().string()};
 }
 
 bool is_file(const fs::path& path) {
@@ -72,8 +76,23 @@ bool is_file(const fs::path& path) {
     return fs::is_regular_file(path, error);
 }
 
+// That of a file that is an argument: the script, or a file that the app reads or writes, a log for
+// instance.
+AppFolder argument_folder(const Words& command, std::size_t i) {
+    auto folder = folder_of(command[i]);
+    const bool code =
+        std::any_of(kCodeEndings.begin(), kCodeEndings.end(),
+                    [&](std::string_view ending) { return folder.program.ends_with(ending); });
+    const bool of_option = command[i - 1].starts_with("-");
+    if (!code && (of_option || fs::path(folder.program).has_extension())) {
+        folder.program.clear();
+        folder.guessed = true;
+    }
+    return folder;
+}
+
 // "shop.web:create_app()", "--app=shop/web": the folder of that module's file, below `base`.
-std::string module_folder(const std::string& word, const fs::path& base) {
+AppFolder module_folder(const std::string& word, const fs::path& base) {
     std::string module = word.substr(word.starts_with("-") ? word.find('=') + 1 : 0);
     module.erase(std::min(module.find(':'), module.size()));
     if (module.empty() || module.starts_with("-")) {
@@ -97,7 +116,7 @@ std::string module_folder(const std::string& word, const fs::path& base) {
 }
 
 // The working directory, unless others write there as well.
-std::string working_folder() {
+AppFolder working_folder() {
     std::error_code error;
     const auto folder = fs::current_path(error);
     const char* const temporary = std::getenv("TMPDIR");
@@ -107,7 +126,7 @@ std::string working_folder() {
         std::error_code missing;
         return fs::equivalent(folder, other, missing);
     });
-    return error || is_shared ? std::string() : folder.string();
+    return {error || is_shared ? std::string() : folder.string(), {}, /*guessed=*/true};
 }
 
 }  // namespace
@@ -137,12 +156,12 @@ bool runs_flask(const Words& command) {
     return false;
 }
 
-std::string app_folder(const Words& command,
-                       const std::vector<std::pair<std::string, std::string>>& environment) {
+AppFolder app_folder(const Words& command,
+                     const std::vector<std::pair<std::string, std::string>>& environment) {
     fs::path base;
     for (std::size_t i = 1; i < command.size(); ++i) {
         if (is_file(command[i])) {
-            return folder_of(command[i]);
+            return argument_folder(command, i);
         }
         if (command[i] == "--chdir" && i + 1 < command.size()) {
             base = command[i + 1];
@@ -162,20 +181,29 @@ std::string app_folder(const Words& command,
     }
     for (const auto& root : roots) {
         for (const auto& word : modules) {
-            if (auto folder = module_folder(word, root); !folder.empty()) {
+            if (auto folder = module_folder(word, root); !folder.path.empty()) {
                 return folder;
             }
         }
     }
     if (!base.empty()) {
         std::error_code error;
-        return fs::absolute(base, error).string();
+        return {fs::absolute(base, error).string(), {}, /*guessed=*/true};
     }
     const auto program = program_of(command).name;
     const bool installed = program != fs::path(command.front()).filename() ||
                            is_one_of(program, {"flask", "gunicorn"});
     return command.front().find('/') != std::string::npos && !installed ? folder_of(command.front())
                                                                         : working_folder();
+}
+
+Words source_endings() {
+    Words endings{".toml", ".json",       ".yaml",     ".yml",
+                  ".xml",  ".properties", ".cfg",      ".conf",
+                  ".ini",  ".env",        ".flaskenv", ".html",
+                  ".css",  "Procfile",    "Gemfile",   "requirements.txt"};
+    endings.insert(endings.end(), kCodeEndings.begin(), kCodeEndings.end());
+    return endings;
 }
 
 }  // namespace steward::host

@@ -110,10 +110,16 @@ core::ServiceConfig service_config(const Options& options, const Paths& paths) {
         config.script = paths.app;
         config.directory = fs::path(paths.app).parent_path().string();
         config.watch_folder = config.directory;
+        config.watch_program = fs::path(paths.app).filename().string();
         config.stack_dump = {SIGUSR1, "(most recent call first)"};  // Python's faulthandler
     } else {
         config.argv = options.app_command;
-        config.watch_folder = app_folder(config.argv, config.environment);
+        auto folder = app_folder(config.argv, config.environment);
+        config.watch_folder = std::move(folder.path);
+        config.watch_program = std::move(folder.program);
+        if (folder.guessed) {
+            config.watch_endings = source_endings();
+        }
     }
     machine.health_enabled = options.health != "none";
     machine.health_interval = options.health_interval;

@@ -150,6 +150,10 @@ void ServiceInvariants::published(const Event& event) {
                         "more automatic restarts than the budget");
             } else if (origin == "files_changed") {
                 budget_used_ = 0;
+                require(event.cause.ends_with("app.py") || !files_start_ ||
+                            now() - *files_start_ >= config_.machine.degraded_retry,
+                        "budget", "a start by changed files too soon after the last");
+                files_start_ = now();
             }
             require(!stop_acknowledged_, "stop-holds", "a start began after a stop");
             require(!exit_asked_, "exit-complete", "a start began after the session's end");

@@ -12,8 +12,8 @@
 #include <string>
 #include <string_view>
 
-#include "steward/core/simulation/fake_world.hpp"
 #include "steward/core/service.hpp"
+#include "steward/core/simulation/fake_world.hpp"
 
 namespace steward::simulation {
 
@@ -137,6 +137,7 @@ class ServiceInvariants {
     std::uint64_t last_restarts_ = 0;
     std::uint64_t last_spawned_ = 0;
     std::uint64_t budget_used_ = 0;
+    std::optional<TimePoint> files_start_;  // the last
     std::optional<TimePoint> well_since_;
     Duration well_for_{};
 

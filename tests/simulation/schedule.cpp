@@ -27,6 +27,7 @@ core::ServiceConfig config_of(Random& random) {
     config.argv = {"python3", "/app/app.py", "--port", "{port}"};
     config.script = "/app/app.py";
     config.watch_folder = "/app";
+    config.watch_program = "app.py";
     config.port_tries = 6;
     config.metrics_interval = random.one_in(4) ? Duration(10s) : Duration{};
     auto& machine = config.machine;

@@ -263,7 +263,7 @@ class Run {
                 break;
             case Kind::kFileChanges:
                 if (world_.os.watching()) {
-                    world_.os.change_file("app.py");
+                    world_.os.change_file(value % 3 == 0 ? "app.log" : "app.py");
                 }
                 break;
             case Kind::kScriptMissing:

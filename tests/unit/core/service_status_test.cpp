@@ -197,6 +197,79 @@ TEST_CASE("the app's folder is watched only while misconfigured or degraded", "[
     CHECK(bed.service->status().restarts == 0);
 }
 
+TEST_CASE("what writes in the app's folder wakes it once in degraded_retry", "[service][watch]") {
+    auto config = app_config();
+    config.watch_program = "app.py";
+    ServiceBed bed(config);
+    const auto fail = [&] {
+        bed.world.guardian.started();
+        bed.run();
+        bed.world.guardian.exited(78);
+        bed.world.guardian.empty();
+        bed.run();
+        REQUIRE(bed.state() == State::kMisconfigured);
+    };
+    const auto change = [&](const std::string& name) {
+        bed.world.os.change_file(name);
+        bed.advance(200ms);
+    };
+    const auto spawns = [&] { return bed.world.guardian.spawns().size(); };
+    bed.service->start_for_client("a client came");
+    bed.run();
+    fail();
+    change("app.log");
+    REQUIRE(spawns() == 2);
+    fail();
+    SECTION("another program's write waits, and is not forgotten") {
+        change("app.log");
+        bed.advance(59'799ms);
+        CHECK(spawns() == 2);
+        bed.advance(1ms);
+        CHECK(spawns() == 3);
+        CHECK(bed.service->status().cause == "the app's files changed: app.log");
+    }
+    SECTION("one that writes all the time wakes it no more often") {
+        for (int i = 0; i < 600; ++i) {
+            change("app.log");
+            bed.advance(800ms);
+            if (bed.state() != State::kMisconfigured) {
+                fail();
+            }
+        }
+        CHECK(spawns() == 2 + 10);
+    }
+    SECTION("code that changes counts at once, whatever else is written with it") {
+        bed.world.os.change_file("views.py");
+        change("app.log");
+        CHECK(spawns() == 3);
+        CHECK(bed.service->status().cause == "the app's files changed: views.py");
+        fail();
+        change("app.py");
+        CHECK(spawns() == 4);
+    }
+}
+
+TEST_CASE("where the folder is guessed only the names that may be source count",
+          "[service][watch]") {
+    auto config = app_config();
+    config.watch_endings = {".py", ".toml"};
+    ServiceBed bed(config);
+    bed.to_running();
+    bed.world.guardian.exited(78);
+    bed.world.guardian.empty();
+    bed.run();
+    for (const char* name : {"app.log", "app.py.swp", "py", "data.db"}) {
+        bed.world.os.change_file(name);
+        bed.advance(1h);
+    }
+    CHECK(bed.state() == State::kMisconfigured);
+    bed.world.os.change_file("util.py");
+    bed.world.os.change_file("app.log");
+    bed.advance(200ms);
+    CHECK(bed.world.guardian.spawns().size() == 2);
+    CHECK(bed.service->status().cause == "the app's files changed: util.py");
+}
+
 TEST_CASE("a stop ends the watch, and a change that was noticed before starts nothing",
           "[service][watch]") {
     ServiceBed bed;

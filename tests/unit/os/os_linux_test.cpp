@@ -12,6 +12,7 @@
 #include <fstream>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "catch.hpp"
 #include "steward/core/loop.hpp"
@@ -95,6 +96,27 @@ TEST_CASE("a change in a watched folder is told by name") {
     CHECK(change_after(
               folder.text(), [&] { std::ofstream(folder / "app.py") << "x"; }, kPatience) ==
           "app.py");
+}
+
+TEST_CASE("changes that are read together are told each by its name, until the watch is ended") {
+    const Folder folder;
+    Loop loop;
+    OsLinux os(loop);
+    std::vector<std::string> told;
+    bool once = GENERATE(false, true);
+    os.watch_folder(folder.text(), [&](const std::string& name) {
+        told.push_back(name);
+        if (once) {
+            os.watch_folder(folder.text(), [](const std::string&) {});
+        }
+        loop.post([&] { loop.stop(); });
+    });
+    loop.arm(loop.now() + kPatience, [&] { loop.stop(); });
+    std::ofstream(folder / "app.py") << "x";
+    std::ofstream(folder / "zz.log") << "x";
+    loop.run();
+    CHECK(told == (once ? std::vector<std::string>{"app.py"}
+                        : std::vector<std::string>{"app.py", "zz.log"}));
 }
 
 TEST_CASE("what the interpreter caches is no change of the app's files") {

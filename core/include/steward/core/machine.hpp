@@ -48,7 +48,8 @@
 //   degraded timer  degraded -> deciding (port) or starting (half-open)
 //   shutdown timer  SIGKILL
 //   kill timer      -> unkillable
-//   files changed   misconfigured, degraded -> a start
+//   files changed   misconfigured, degraded -> a start. Said by Service at most once in
+//                   degraded_retry, unless the app's code has changed (ServiceConfig::watch_folder)
 //   exit            any -> stopping -> stopped, and nothing starts any more
 //
 // Health
@@ -67,7 +68,8 @@
 //   2. After a stop, nothing starts before a start is requested.
 //   3. An automatic start follows a RESTART of the restart strategy, and no sooner than it said.
 //      Half-open starts, requested starts and the tries of other ports at start-up (bounded by
-//      startup_ports) are outside its budget.
+//      startup_ports) are outside its budget. A start by changed files begins it anew, as a request
+//      does, so those that no change of the code explains are degraded_retry apart.
 //   4. Every wait has an end: each state but stopped, misconfigured and unkillable has a timer armed
 //      or a question open (which the asked side answers in bounded time), or, in running, a probe, a
 //      timer or the process itself to wait for.

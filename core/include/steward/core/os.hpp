@@ -256,8 +256,8 @@ class Os {
     // How many processes the kernel's out-of-memory killer has killed on this machine; nullopt: it
     // does not say.
     virtual std::optional<std::uint64_t> oom_kills() = 0;
-    // Calls changed(name) when something in the folder is written, created, renamed or deleted; the
-    // last watch replaces the one before. While there is no such folder, when it may have come. An
+    // Calls changed(name) for each thing in the folder that is written, created, renamed or deleted;
+    // the last watch replaces the one before. While there is no such folder, when it may have come. An
     // empty folder, or one that cannot be watched: none.
     virtual void watch_folder(const std::string& folder,
                               std::function<void(std::string name)> changed) = 0;

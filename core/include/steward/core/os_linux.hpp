@@ -32,6 +32,7 @@ class OsLinux final : public Os {
     UniqueFd inotify_;
     std::string awaited_;  // the one name that counts, where the folder itself is missing
     std::function<void(std::string)> changed_;
+    std::uint64_t watch_ = 0;  // counts up with each end of a watch
 };
 
 }  // namespace steward::core

@@ -35,7 +35,13 @@ struct ServiceConfig {
     std::string directory;  // working directory; empty: the supervisor's
     std::string script;     // a file without which the command cannot work; empty: none
     std::string data_dir;
-    std::string watch_folder;  // a change in it ends misconfigured and degraded; empty: none
+    // A change in this folder ends misconfigured and degraded; empty: none. After such a start the
+    // next one comes no sooner than degraded_retry later, or programs that write there would wake the
+    // app for ever; but changes of the code are somebody's work and count at once: of the program's
+    // own file (a name in the folder; empty: none) and of those with its extension.
+    std::string watch_folder;
+    std::string watch_program;
+    std::vector<std::string> watch_endings;  // only names that end so count; empty: all
     std::string address = "127.0.0.1";
     std::uint16_t base_port = 5000;
     std::uint16_t port_tries = 100;
@@ -159,6 +165,7 @@ class Service {
     void feed_exited(Exited exited, bool port_is_lost);
     void on_empty();
     void on_folder_change(const std::string& name);
+    bool is_code(const std::string& name) const;
     void settle_waiters();
     bool settled(bool for_stop) const;
     PortAnswer port_answer() const;
@@ -182,6 +189,8 @@ class Service {
     TimerId responder_timer_ = 0;
     TimerId metrics_timer_ = 0;
     TimerId change_timer_ = 0;
+    std::string changed_code_;  // what of the code has changed since the timer was armed first
+    std::optional<TimePoint> changes_from_;  // no start by other changes sooner
     bool answering_ = false;
     bool watching_ = false;
     bool exit_asked_ = false;

@@ -70,34 +70,59 @@ TEST_CASE("the app's folder is that of the file, module or program that the comm
         {"", {"npm", "start"}},
     }));
     CAPTURE(command);
-    CHECK(fs::weakly_canonical(app_folder(command, {})) == fs::weakly_canonical(here.sub(folder)));
+    CHECK(fs::weakly_canonical(app_folder(command, {}).path) ==
+          fs::weakly_canonical(here.sub(folder)));
+}
+
+TEST_CASE("the program is the file that is run, and a folder without one is a guess") {
+    Folder here;
+    here.file("web/app.py");
+    here.file("bin/server");
+    here.file("var/app.log");
+    here.file("var/pid");
+    const auto [program, guessed, command] = GENERATE(table<std::string, bool, Words>({
+        {"app.py", false, {"python3", "web/app.py", "--port", "{port}"}},
+        {"app.py", false, {"flask", "--app", "web.app", "run"}},
+        {"app.py", false, {"./bin/server", "--app", "web/app.py"}},
+        {"server", false, {"./bin/server", "--port", "{port}"}},
+        {"server", false, {"python3", "bin/server"}},
+        {"", true, {"tool", "--log-file", "var/app.log"}},
+        {"", true, {"tool", "--pid-file", "var/pid"}},
+        {"", true, {"gunicorn", "--chdir", "web", "elsewhere:app"}},
+        {"", true, {"npm", "start"}},
+    }));
+    CAPTURE(command);
+    const auto folder = app_folder(command, {});
+    CHECK(folder.program == program);
+    CHECK(folder.guessed == guessed);
 }
 
 TEST_CASE("FLASK_APP names the module as an argument does") {
     Folder here;
     here.file("web/app.py");
-    CHECK(
-        fs::equivalent(app_folder({"flask", "run"}, {{"FLASK_APP", "web.app"}}), here.sub("web")));
+    CHECK(fs::equivalent(app_folder({"flask", "run"}, {{"FLASK_APP", "web.app"}}).path,
+                         here.sub("web")));
 }
 
 TEST_CASE("a module is found along PYTHONPATH, too") {
     Folder here;
     here.file("lib/web/app.py");
     CHECK(fs::equivalent(app_folder({"waitress-serve", "web.app:app"},
-                                    {{"PYTHONPATH", "/nonexistent:" + here.sub("lib")}}),
+                                    {{"PYTHONPATH", "/nonexistent:" + here.sub("lib")}})
+                             .path,
                          here.sub("lib/web")));
 }
 
 TEST_CASE("a working directory that others write to is nobody's app") {
     Folder here;
     setenv("HOME", here.sub("").c_str(), 1);
-    CHECK(app_folder({"npm", "start"}, {}).empty());
+    CHECK(app_folder({"npm", "start"}, {}).path.empty());
     setenv("HOME", "/nonexistent", 1);
-    CHECK_FALSE(app_folder({"npm", "start"}, {}).empty());
+    CHECK_FALSE(app_folder({"npm", "start"}, {}).path.empty());
     fs::current_path("/tmp");
-    CHECK(app_folder({"npm", "start"}, {}).empty());
+    CHECK(app_folder({"npm", "start"}, {}).path.empty());
     fs::current_path("/");
-    CHECK(app_folder({"npm", "start"}, {}).empty());
+    CHECK(app_folder({"npm", "start"}, {}).path.empty());
 }
 
 }  // namespace steward::host
