@@ -73,21 +73,41 @@ Arguments python(const Sandbox& sandbox, const std::string& script) {
     return {STEWARD_TEST_PYTHON, sandbox.write("app/app.py", script), "--listen-fd", "{fd}"};
 }
 
+bool write_value(const std::string& file, const std::string& value) {
+    std::ofstream out(file);
+    out << value << std::flush;
+    return out.good();
+}
+
+// What the limit pushes out may not go to the swap, or it limits nothing. Version 1 swaps nothing of
+// a group with swappiness 0.
+bool keep_from_swap(const std::string& group) {
+    if (write_value(group + "/memory.swap.max", "0") ||
+        write_value(group + "/memory.swappiness", "0")) {
+        return true;
+    }
+    std::ifstream swaps("/proc/swaps");
+    std::string line;
+    std::getline(swaps, line);  // the heading
+    return swaps.good() && !std::getline(swaps, line);
+}
+
 // A memory control group of its own, with a limit; there is none (an empty path) where this user
 // may not make one.
 class MemoryGroup {
   public:
     MemoryGroup() {
-        for (const auto& [root, limit] :
+        const std::string limit = std::to_string(32 * 1024 * 1024);
+        for (const auto& [root, name_of_limit] :
              {std::pair("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
               std::pair("/sys/fs/cgroup", "memory.max")}) {
             std::string name = std::string(root) + "/steward-test-XXXXXX";
             if (mkdtemp(name.data()) == nullptr) {
                 continue;
             }
-            std::ofstream file(name + "/" + limit);
-            file << 32 * 1024 * 1024 << std::flush;
-            if (file) {
+            if (write_value(name + "/" + name_of_limit, limit) && keep_from_swap(name)) {
+                // Version 1, where it accounts swap: the limit of both.
+                write_value(name + "/memory.memsw.limit_in_bytes", limit);
                 path_ = name;
                 return;
             }
