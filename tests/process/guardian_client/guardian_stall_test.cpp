@@ -7,6 +7,9 @@ using steward::tests::Tracer;
 
 namespace {
 
+// For a machine that has other work to do.
+constexpr auto kLeeway = 600ms;
+
 void stop(pid_t pid) {
     REQUIRE(::kill(pid, SIGSTOP) == 0);
     REQUIRE(wait_until([&] { return process_state(pid) == 'T'; }, 5s));
@@ -24,7 +27,7 @@ TEST_CASE("an order that is not answered for 200 ms costs the guardian, and its 
     REQUIRE(bed.wait_for("exited"));
     const auto took = bed.last("exited").at - begin;
     CHECK(took >= 200ms);
-    CHECK(took < 300ms);
+    CHECK(took < 200ms + kLeeway);
     REQUIRE(bed.wait_for("empty"));
     CHECK(bed.story() == kLife);
     CHECK(bed.last("exited").exited.code == SIGKILL);
@@ -72,7 +75,7 @@ TEST_CASE("a start that is not answered is a failed start that may be tried agai
     bed.spawn({});
     REQUIRE(bed.wait_for_end(3));
     CHECK(since(begin) >= 200ms);
-    CHECK(since(begin) < 300ms);
+    CHECK(since(begin) < 200ms + kLeeway);
     CHECK(bed.story(3) == kFailure);
     const auto failed = bed.last("spawn_failed").failed;
     CHECK(failed.retryable);
@@ -119,7 +122,7 @@ TEST_CASE("a stopped guardian does not stay behind when the client is closed") {
     stop(guardian);
     const auto took = bed.close();
     CHECK(took >= 60ms);
-    CHECK(took < 100ms);
+    CHECK(took < 60ms + kLeeway);
     CHECK(wait_until([&] { return process_state(guardian) == '-'; }, 2s));
 }
 
@@ -133,7 +136,7 @@ TEST_CASE("a guardian that is stopped when the app ends is noticed, and its tree
     REQUIRE(bed.wait_for("empty"));
     // 200 ms for the guardian to say so by itself, 200 ms to answer.
     CHECK(since(begin) >= 400ms);
-    CHECK(since(begin) < 600ms);
+    CHECK(since(begin) < 400ms + kLeeway);
     CHECK(bed.story() == kLife);
     CHECK(bed.last("exited").exited.signaled);
     CHECK(bed.last("exited").exited.code == SIGKILL);
@@ -151,7 +154,7 @@ TEST_CASE("an idle guardian that has been stopped is continued, and the app noti
     bed.check();
     REQUIRE(wait_until([&] { return process_state(guardian) != 'T'; }, 5s));
     CHECK(since(begin) >= 2000ms);
-    CHECK(since(begin) < 2200ms);
+    CHECK(since(begin) < 2000ms + kLeeway);
     // It works again: the stop is its own.
     CHECK(process_state(app) != '-');
     bed.terminate();
@@ -170,7 +173,7 @@ TEST_CASE("an order does not wait for a ping's patience") {
     bed.terminate();
     REQUIRE(bed.wait_for("empty"));
     CHECK(since(begin) >= 200ms);
-    CHECK(since(begin) < 300ms);
+    CHECK(since(begin) < 2000ms);  // a ping's patience
     CHECK(bed.nothing_left());
 }
 
@@ -220,7 +223,7 @@ TEST_CASE("a guardian that cannot be continued is replaced, and the app ends wit
     bed.check();
     REQUIRE(bed.wait_for("empty"));
     CHECK(since(begin) >= 2200ms);
-    CHECK(since(begin) < 2500ms);
+    CHECK(since(begin) < 2200ms + kLeeway);
     CHECK(bed.last("exited").exited.note == "the guardian did not answer in time and was killed");
     CHECK(bed.nothing_left());
 }
