@@ -76,6 +76,13 @@ UniqueFd bound_socket(const Address& address, std::uint16_t port, Reuse reuse) {
     return fd;
 }
 
+// Not a socket that listens, or is only bound.
+bool is_connection(const SocketRow& row) {
+    return row.state == TCP_ESTABLISHED || row.state == TCP_CLOSE_WAIT ||
+           row.state == TCP_FIN_WAIT1 || row.state == TCP_FIN_WAIT2 || row.state == TCP_LAST_ACK ||
+           row.state == TCP_CLOSING;
+}
+
 // The other family's loopback address.
 std::optional<Address> companion_of(const Address& address) {
     if (!address.v4 && address.is_any()) {
@@ -369,11 +376,26 @@ bool HeldPort::shareable() const {
 }
 
 std::string HeldPort::not_accepted(std::int32_t guardian_pid) {
-    if (!impl_->socket || waiting_connections(impl_->socket.get()) == 0) {
+    Impl& impl = *impl_;
+    if (!impl.socket || waiting_connections(impl.socket.get()) == 0) {
+        return {};
+    }
+    // Only who has been accepted belongs to a process: one that is served, or hangs, while others
+    // wait.
+    const auto there = Impl::rows_at(*impl.address, impl.port, SocketStates::kAll, 0);
+    if (std::any_of(there.begin(), there.end(),
+                    [](const SocketRow& row) { return row.inode != 0 && is_connection(row); })) {
         return {};
     }
     std::string text = "nobody accepts connections on the socket that was handed over";
-    const auto others = listening_below(guardian_pid, socket_inode(impl_->socket.get()));
+    if (!impl.begin_search()) {
+        return text;
+    }
+    const TimePoint begin = impl.scheduler.now();
+    const auto others = listening_below(
+        guardian_pid, socket_inode(impl.socket.get()),
+        [&impl, end = begin + impl.search_left] { return impl.scheduler.now() >= end; });
+    impl.end_search(begin);
     for (std::size_t i = 0; i < std::min(others.size(), kMaxNamed); ++i) {
         text += (i == 0 ? ", the app listens on " : ", ") + others[i];
     }

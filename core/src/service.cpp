@@ -576,7 +576,9 @@ void Service::judge_probe(const StartProbe& action, Duration slept_before,
                      ", not by this app (" + detail + ")";
         }
     }
-    if (verdict == Verdict::kUnhealthy && state_.state == State::kStarting) {
+    const bool start_up_ends =
+        state_.state == State::kStarting && parts_.scheduler.now() >= state_.startup_by;
+    if (answer.timed_out && start_up_ends) {
         detail += not_taken();
     }
     feed(ProbeResult{action.epoch, verdict, std::move(detail), std::move(evidence)});

@@ -21,7 +21,8 @@ PortLost Service::port_lost(bool instead_of_spawn) const {
             instead_of_spawn};
 }
 
-// What to add to a failed start-up. A probe that nobody has accepted still waits in the backlog.
+// What to add to a start-up whose last probe was not answered: if nobody has accepted it, it still
+// waits in the backlog.
 std::string Service::not_taken() const {
     if (config_.machine.port_mode != PortMode::kHandOver || config_.hand_over_advice.empty()) {
         return {};

@@ -412,27 +412,29 @@ std::optional<SocketOwner> find_owner(const std::set<std::uint64_t>& inodes, std
     return std::nullopt;
 }
 
-std::set<std::uint64_t> held_below(std::int32_t ancestor, const std::set<std::uint64_t>& inodes) {
+std::set<std::uint64_t> held_below(std::int32_t ancestor, const std::set<std::uint64_t>& inodes,
+                                   const std::function<bool()>& stop) {
     std::set<std::uint64_t> found;
     if (ancestor <= 0 || inodes.empty()) {
         return found;
     }
     for (const auto pid :
          sdk::descendants("/proc", ancestor, std::numeric_limits<std::size_t>::max())) {
-        if (found.size() == inodes.size()) {
+        if (found.size() == inodes.size() || stop()) {
             break;
         }
         for_each_socket(pid, [&](std::uint64_t inode) {
             if (inodes.count(inode) != 0) {
                 found.insert(inode);
             }
-            return true;
+            return !stop();
         });
     }
     return found;
 }
 
-std::vector<std::string> listening_below(std::int32_t ancestor, std::uint64_t but) {
+std::vector<std::string> listening_below(std::int32_t ancestor, std::uint64_t but,
+                                         const std::function<bool()>& stop) {
     const auto rows = socket_rows(0, SocketStates::kListening);
     if (!rows) {
         return {};
@@ -442,7 +444,7 @@ std::vector<std::string> listening_below(std::int32_t ancestor, std::uint64_t bu
         inodes.insert(row.inode);
     }
     inodes.erase(but);
-    const auto held = held_below(ancestor, inodes);
+    const auto held = held_below(ancestor, inodes, stop);
     std::set<std::string> names;
     for (const auto& row : *rows) {
         if (held.count(row.inode) != 0) {

@@ -72,13 +72,17 @@ struct SocketOwner {
 std::optional<SocketOwner> find_owner(const std::set<std::uint64_t>& inodes, std::int32_t& from,
                                       const std::function<bool()>& stop);
 
-// Those of the sockets that a process below `ancestor` holds. Processes that cannot be looked into
+// Those of the sockets that a process below `ancestor` holds, as far as the search got until stop()
+// said so, asked before each process and each open file of it. Processes that cannot be looked into
 // hold none.
-std::set<std::uint64_t> held_below(std::int32_t ancestor, const std::set<std::uint64_t>& inodes);
+std::set<std::uint64_t> held_below(
+    std::int32_t ancestor, const std::set<std::uint64_t>& inodes,
+    const std::function<bool()>& stop = [] { return false; });
 
-// What processes below `ancestor` listen on but this socket, "127.0.0.1:8000", sorted; empty as well
-// if the table cannot be read.
-std::vector<std::string> listening_below(std::int32_t ancestor, std::uint64_t but);
+// What processes below `ancestor` listen on but this socket, "127.0.0.1:8000", sorted, as far as the
+// search got until stop() said so; empty as well if the table cannot be read.
+std::vector<std::string> listening_below(std::int32_t ancestor, std::uint64_t but,
+                                         const std::function<bool()>& stop);
 
 // The inode of an open socket; 0 if it has none.
 std::uint64_t socket_inode(int fd);

@@ -142,18 +142,38 @@ TEST_CASE("a start-up in which nobody accepts ends with how the socket was hande
     ServiceBed bed(config);
     bed.world.port.unaccepted = "nobody accepts";
     bed.to_starting();
-    bed.sick("no answer");
-    CHECK(bed.service->machine().last_detail ==
-          (told ? "no answer; nobody accepts; handed over so: try that" : "no answer"));
-    // Later it is not the start-up's business.
-    bed.advance(1s);
-    bed.world.port.unaccepted = {};
-    bed.healthy();
-    REQUIRE(bed.state() == State::kRunning);
-    bed.world.port.unaccepted = "nobody accepts";
-    bed.advance(5s);
-    bed.sick("no answer");
-    CHECK(bed.service->machine().last_detail == "no answer");
+    const auto no_answer = [&bed] {
+        REQUIRE(bed.world.strategies.probing());
+        bed.world.strategies.answer_probe(Verdict::kUnhealthy, "no answer", {},
+                                          /*timed_out=*/true);
+        bed.run();
+    };
+    SECTION("said of the last probe alone, and only when none came in time") {
+        bed.sick("503 warming up");
+        CHECK(bed.service->machine().last_detail == "503 warming up");
+        bed.advance(1s);
+        no_answer();
+        CHECK(bed.service->machine().last_detail == "no answer");
+        bed.advance(1s);
+        bed.advance(bed.service->machine().startup_by - bed.world.scheduler.now());
+        no_answer();
+        CHECK_THAT(bed.service->status().cause,
+                   Catch::Contains(told ? ": no answer; nobody accepts; handed over so: try that"
+                                        : ": no answer"));
+        CHECK((bed.service->machine().last_detail == "no answer") != told);
+    }
+    SECTION("not of an app that answers, however late") {
+        bed.advance(bed.service->machine().startup_by - bed.world.scheduler.now());
+        bed.sick("503 warming up");
+        CHECK(bed.service->machine().last_detail == "503 warming up");
+    }
+    SECTION("later it is not the start-up's business") {
+        bed.healthy();
+        REQUIRE(bed.state() == State::kRunning);
+        bed.advance(5s);
+        no_answer();
+        CHECK(bed.service->machine().last_detail == "no answer");
+    }
 }
 
 TEST_CASE("an app that finds its port taken by the socket that it was given is told of",

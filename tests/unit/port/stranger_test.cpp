@@ -149,6 +149,10 @@ TEST_CASE("connections that nobody accepts are told of, with where the app liste
     const UniqueFd accepted(accept4(port.listener(), nullptr, nullptr, SOCK_CLOEXEC));
     REQUIRE(accepted);
     CHECK(port.not_accepted(tree.guardian()) == "");
+    // It is busy with that one, whoever waits.
+    const auto second = test::connect_to("127.0.0.1", number);
+    REQUIRE(second);
+    CHECK(port.not_accepted(tree.guardian()) == "");
 }
 
 TEST_CASE("a held socket that the app has made shareable is told of, and who shares it named",

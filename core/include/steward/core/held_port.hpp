@@ -19,7 +19,8 @@
 //
 // Thread: the loop's, all functions. None of them waits, but take() and test() may read the whole
 // socket table (milliseconds, tens of them under load) if the port is taken and could be shared. To
-// name an owner all of them look through /proc, for at most about 20 ms in any second.
+// name an owner, or where the app listens, all of them look through /proc, for at most about 20 ms
+// in any second.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -56,8 +57,8 @@ class HeldPort final : public PortKeeper {
     // their request yet are kept open for a moment afterwards, as long as the loop runs.
     void close(const PortAnswer& answer) override;
     bool shareable() const override;
-    // "nobody accepts connections on the socket that was handed over", with "; the app listens on
-    // 127.0.0.1:8000" when it does.
+    // "nobody accepts connections on the socket that was handed over", with ", the app listens on
+    // 127.0.0.1:8000" when it does. Reads the whole socket table if a connection waits.
     std::string not_accepted(std::int32_t guardian_pid) override;
     // Looks at what answers on the host of the last take() or test(), or on any address before the
     // first of them. "pid 412 (nginx)", or "another process" if no owner can be found.

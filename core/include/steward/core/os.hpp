@@ -103,8 +103,9 @@ class PortKeeper {
     virtual void close(const PortAnswer& answer) = 0;
     // Has the app made the held socket one that others may share (SO_REUSEPORT)?
     virtual bool shareable() const = 0;
-    // Why who connects to the held socket gets no answer: nobody has accepted a connection that
-    // waits there, and where what runs below `guardian_pid` listens instead. Empty: none waits.
+    // Why who connects to the held socket gets no answer: a connection waits there and nobody has
+    // accepted any, and where what runs below `guardian_pid` listens instead, if that is found in a
+    // few ms. Empty: none waits, or some other has been accepted.
     virtual std::string not_accepted(std::int32_t guardian_pid) = 0;
     // Who listens on the port: empty when it is a process below `guardian_pid`, else a text that
     // names the stranger.
