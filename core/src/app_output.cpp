@@ -38,6 +38,11 @@ constexpr Duration kStuckAfter = std::chrono::seconds(1);
 constexpr std::size_t kReleaseFrom = std::size_t{256} << 10U;
 constexpr Duration kReleaseAfter = std::chrono::seconds(2);
 
+// To somebody who waits for a line.
+LastLines line_came() {
+    return {"came", {}};
+}
+
 struct BothEnds {
     UniqueFd read;
     UniqueFd write;
@@ -91,8 +96,8 @@ struct AppOutput::Impl : std::enable_shared_from_this<AppOutput::Impl> {
     struct Awaited {
         std::uint64_t generation = 0;
         std::string mark;
-        std::uint64_t after = 0;  // the number of the last line that does not count
-        bool seen = false;
+        std::uint64_t after = 0;                  // the number of the last line that does not count
+        std::shared_ptr<std::atomic<bool>> seen;  // set here, read on the core's loop
         TimerId quiet = 0;
     };
     using Answer = std::function<void(LastLines)>;
@@ -266,8 +271,10 @@ void AppOutput::last_lines(std::uint64_t generation, std::function<void(LastLine
 
 void AppOutput::await_line(std::uint64_t generation, const std::string& mark, Duration limit,
                            std::function<void(bool came)> answer) {
+    const auto seen = std::make_shared<std::atomic<bool>>(false);
     const auto ticket = impl_->ask(
-        limit, [] { return LastLines(); },
+        // What follows may never end; the line itself has come all the same.
+        limit, [seen] { return seen->load() ? line_came() : LastLines(); },
         [weak = impl_->weak_from_this(), ticket = impl_->next_ticket,
          answer = std::move(answer)](const LastLines& lines) {
             if (const auto self = weak.lock()) {
@@ -280,7 +287,7 @@ void AppOutput::await_line(std::uint64_t generation, const std::string& mark, Du
             }
             answer(!lines.last.empty());
         });
-    const Impl::Awaited line{generation, mark, impl_->lines.last_sequence(), false, 0};
+    const Impl::Awaited line{generation, mark, impl_->lines.last_sequence(), seen, 0};
     impl_->output.post(impl_->guarded([ticket, line](Impl& self) {
         self.awaited[ticket] = line;
         self.look_for_awaited(ticket);
@@ -564,13 +571,13 @@ LastLines AppOutput::Impl::find_last_lines(std::uint64_t generation) {
     return it == last_words.end() ? LastLines() : it->second;
 }
 
-// Once the line has come, each further one puts the answer off.
+// Once the line has come, each further one puts the answer off, to the question's limit at most.
 void AppOutput::Impl::look_for_awaited(std::uint64_t ticket) {
     Awaited& line = awaited.at(ticket);
     const auto fresh = lines.since(line.after, SIZE_MAX);
     const auto counts = [&line](const OutputLine& one) {
         return one.generation == line.generation && one.stream == OutputStream::kErr &&
-               (line.seen || one.text.find(line.mark) != std::string::npos);
+               (*line.seen || one.text.find(line.mark) != std::string::npos);
     };
     if (fresh.empty()) {
         return;
@@ -579,11 +586,11 @@ void AppOutput::Impl::look_for_awaited(std::uint64_t ticket) {
     if (std::none_of(fresh.begin(), fresh.end(), counts)) {
         return;
     }
-    line.seen = true;
+    *line.seen = true;
     output.disarm(line.quiet);
     line.quiet = output.arm(output.now() + kLineQuiet, [this, ticket] {
         awaited.at(ticket).quiet = 0;
-        core.post(guarded([ticket](Impl& self) { self.answer_now(ticket, {"came", {}}); }));
+        core.post(guarded([ticket](Impl& self) { self.answer_now(ticket, line_came()); }));
     });
 }
 

@@ -243,6 +243,7 @@ TEST_CASE("an awaited line is answered when it has come with all that follows it
         });
         stop = true;
         writer.join();
+        CHECK(awaited.came);
         CHECK(awaited.took < 5s);
     }
 }

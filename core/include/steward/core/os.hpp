@@ -225,8 +225,8 @@ class OutputCapture {
     // the pipe.
     virtual void last_lines(std::uint64_t generation, std::function<void(LastLines)> answer) = 0;
     // Waits until the instance has written a line with `mark` in it to stderr, later than this
-    // call, and then nothing for a moment (what follows the line is there too). False: that has not
-    // happened within `limit`.
+    // call, and then nothing for a moment (what follows the line is there too), for at most
+    // `limit`. False: the line has not come by then.
     virtual void await_line(std::uint64_t generation, const std::string& mark, Duration limit,
                             std::function<void(bool came)> answer) = 0;
     virtual OutputCounters counters() const = 0;
