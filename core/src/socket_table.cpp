@@ -209,15 +209,16 @@ std::optional<std::int32_t> to_number(std::string_view text) {
     return value;
 }
 
-// Calls visit(inode) for each socket that the process has open, until it returns false.
-template <class Visit>
-void for_each_socket(std::int32_t pid, Visit visit) {
+// Calls visit(inode) for each socket that the process has open, until it returns false or stop(),
+// asked before each open file, says so.
+template <class Visit, class Stop>
+void for_each_socket(std::int32_t pid, Visit visit, Stop stop) {
     const Dir dir(opendir(("/proc/" + std::to_string(pid) + "/fd").c_str()));
     if (!dir) {
         return;
     }
     constexpr std::string_view kPrefix = "socket:[";
-    while (const dirent* entry = readdir(dir.get())) {
+    while (const dirent* entry = stop() ? nullptr : readdir(dir.get())) {
         std::array<char, 64> target{};
         const ssize_t length =
             readlinkat(dirfd(dir.get()), entry->d_name, target.data(), target.size());
@@ -239,10 +240,13 @@ void for_each_socket(std::int32_t pid, Visit visit) {
 
 bool holds_any(std::int32_t pid, const std::set<std::uint64_t>& inodes) {
     bool found = false;
-    for_each_socket(pid, [&](std::uint64_t inode) {
-        found = inodes.count(inode) != 0;
-        return !found;
-    });
+    for_each_socket(
+        pid,
+        [&](std::uint64_t inode) {
+            found = inodes.count(inode) != 0;
+            return !found;
+        },
+        [] { return false; });
     return found;
 }
 
@@ -423,12 +427,15 @@ std::set<std::uint64_t> held_below(std::int32_t ancestor, const std::set<std::ui
         if (found.size() == inodes.size() || stop()) {
             break;
         }
-        for_each_socket(pid, [&](std::uint64_t inode) {
-            if (inodes.count(inode) != 0) {
-                found.insert(inode);
-            }
-            return !stop();
-        });
+        for_each_socket(
+            pid,
+            [&](std::uint64_t inode) {
+                if (inodes.count(inode) != 0) {
+                    found.insert(inode);
+                }
+                return true;
+            },
+            stop);
     }
     return found;
 }
