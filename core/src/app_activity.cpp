@@ -39,14 +39,22 @@ struct Shares {
 // What each process has added; one that is new since `before` has added all that it has. Who is
 // reaped takes all that it ever used to its parent's account: what it had used by the first look is
 // not of the time between the two.
-Shares shares(const AppLook& before, const AppLook& now) {
-    AppLook::Times sum;
+AppLook::Times added(const AppLook& before, const AppLook& now) {
+    // With some left out, new ones and what was reaped may be older than the first look.
+    const bool whole = !before.truncated && !now.truncated;
+    AppLook::Times sum{{}, Duration{}, {}};
     for (const auto& [pid, times] : now.processes) {
         const auto found = before.processes.find(pid);
-        const auto old = found == before.processes.end() ? AppLook::Times{} : found->second;
+        if (found == before.processes.end() && !whole) {
+            continue;
+        }
+        const auto old =
+            found == before.processes.end() ? AppLook::Times{{}, Duration{}, {}} : found->second;
         // The times of threads that have ended may be missing.
         sum.used += std::max(Duration{}, times.used - old.used);
-        sum.waited += std::max(Duration{}, times.waited - old.waited);
+        if (times.waited && old.waited) {
+            *sum.waited += std::max(Duration{}, *times.waited - *old.waited);
+        }
         sum.reaped += std::max(Duration{}, times.reaped - old.reaped);
     }
     for (const auto& [pid, times] : before.processes) {
@@ -55,9 +63,14 @@ Shares shares(const AppLook& before, const AppLook& now) {
         }
     }
     // A parent that ignores SIGCHLD is not charged for its children.
-    sum.used += std::max(Duration{}, sum.reaped);
+    sum.reaped = whole ? std::max(Duration{}, sum.reaped) : Duration{};
+    return sum;
+}
+
+Shares shares(const AppLook& before, const AppLook& now) {
+    const auto sum = added(before, now);
     const double time = std::max(seconds(now.at - before.at), 1e-3);
-    return {seconds(sum.used) / time, seconds(sum.waited) / time};
+    return {seconds(sum.used + sum.reaped) / time, seconds(*sum.waited) / time};
 }
 
 std::string queue_text(const AppLook& now) {
@@ -140,6 +153,12 @@ Evidence weigh(const AppLook& before, const AppLook& now) {
     text += queue_text(now);
     if (works || takes) {
         return {Condition::kBusy, "busy: " + text};
+    }
+    if (before.truncated || now.truncated) {
+        return {Condition::kUnknown,
+                "busy or hung cannot be told: the app has more processes or threads than are "
+                "looked at; these " +
+                    text};
     }
     if (now.state == 'D') {
         text += ", waits in the kernel and cannot be interrupted (state D)";

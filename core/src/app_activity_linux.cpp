@@ -78,18 +78,21 @@ std::optional<Stat> read_stat(std::int32_t pid) {
     return stat;
 }
 
-// Of all threads that there are, in nanoseconds; `threads` is how many more may be looked at.
-// Nothing where the kernel keeps no such account.
-Duration waited_for_processor(std::int32_t pid, int& threads) {
+// Of all threads that there are, 0 where the kernel keeps no such account; `threads` is how many
+// more may be looked at, and none is the answer if there are more.
+std::optional<Duration> waited_for_processor(std::int32_t pid, int& threads) {
     const std::unique_ptr<DIR, DirCloser> dir(opendir(proc(pid, "task").c_str()));
     Duration waited{};
-    while (dir && threads > 0) {
+    while (dir) {
         const dirent* const entry = readdir(dir.get());
         if (entry == nullptr) {
             break;
         }
         if (entry->d_name[0] == '.') {
             continue;
+        }
+        if (threads == 0) {
+            return std::nullopt;
         }
         --threads;
         std::array<char, 128> buffer{};
@@ -156,14 +159,18 @@ AppLook OsLinux::look(const LookQuestion& question) {
     }
     int threads = kMaxThreads;
     const auto root = question.tree_pid != 0 ? question.tree_pid : question.app_pid;
-    auto pids = sdk::descendants("/proc", root, kMaxProcesses);
+    auto tree = sdk::descendants_within("/proc", root, {kMaxProcesses, kMaxThreads});
+    look.truncated = tree.truncated;
+    auto& pids = tree.pids;
     pids.insert(pids.begin(), {question.app_pid, root});
     for (const auto pid : pids) {
         if (look.processes.count(pid) != 0) {
             continue;
         }
         if (const auto stat = pid == question.app_pid ? app : read_stat(pid)) {
-            look.processes[pid] = {stat->used, waited_for_processor(pid, threads), stat->reaped};
+            const auto waited = waited_for_processor(pid, threads);
+            look.processes[pid] = {stat->used, waited, stat->reaped};
+            look.truncated = look.truncated || !waited;
         }
     }
     if (question.port != 0) {

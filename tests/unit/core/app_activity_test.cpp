@@ -62,6 +62,24 @@ TEST_CASE("what an ended process had used before the looks is not used between t
           "busy: used 80 % of a core over the last 5.0 s, no connection waits");
 }
 
+TEST_CASE("of a tree that is too large to be looked at as a whole, what was seen twice counts",
+          "[activity]") {
+    auto before = look_at(0s, {{100, {1s, 0s}}, {101, {9s, std::nullopt}}});
+    auto now = look_at(10s, {{100, {1s, 0s, 500s}}, {101, {9s, 400s}}, {102, {300s, 200s}}});
+    const bool first = GENERATE(true, false);
+    (first ? before : now).truncated = true;
+    // Neither one that had been left out, nor what it was charged for, nor threads left out.
+    const auto evidence = weigh(before, now);
+    CHECK(evidence.condition == Condition::kUnknown);
+    CHECK_FALSE(evidence.excuses());
+    CHECK(evidence.text ==
+          "busy or hung cannot be told: the app has more processes or threads than are looked at; "
+          "these used 0 % of a core over the last 10.0 s, no connection waits");
+    now.processes[100].used = 8s;
+    CHECK(weigh(before, now).text ==
+          "busy: used 70 % of a core over the last 10.0 s, no connection waits");
+}
+
 TEST_CASE("waiting for a processor is no fault of the app", "[activity]") {
     const auto before = look_at(0s, {{100, {0s, 0s}}});
     const auto crowded = weigh(before, look_at(2s, {{100, {300ms, 1600ms}}}, std::nullopt));

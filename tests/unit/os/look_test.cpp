@@ -8,6 +8,8 @@
 
 #include <csignal>
 #include <functional>
+#include <memory>
+#include <vector>
 
 #include "catch.hpp"
 #include "steward/core/loop.hpp"
@@ -116,6 +118,26 @@ TEST_CASE("stopped, ended and gone processes are seen as such", "[look]") {
     CHECK(weigh(before, look(os, loop, pid)).text == "dead: its process is a zombie");
     child.reap();
     CHECK(weigh(before, look(os, loop, pid)).text == "dead: its process is gone");
+}
+
+TEST_CASE("of a large tree so much is looked at, and that there is more is said", "[look]") {
+    Loop loop;
+    OsLinux os(loop);
+    const Child app([] {});
+    std::vector<std::unique_ptr<Child>> others;
+    for (int i = 0; i < 254; ++i) {
+        others.push_back(std::make_unique<Child>([] {}));
+    }
+    const auto whole = look(os, loop, app.pid());
+    CHECK_FALSE(whole.truncated);
+    CHECK(whole.processes.size() == 256);  // With this one, the root.
+    for (int i = 0; i < 20; ++i) {
+        others.push_back(std::make_unique<Child>([] {}));
+    }
+    const auto part = look(os, loop, app.pid());
+    CHECK(part.truncated);
+    CHECK(part.processes.size() <= 258);
+    CHECK(part.processes.count(app.pid()) == 1);
 }
 
 TEST_CASE("connections that wait to be accepted are counted", "[look]") {

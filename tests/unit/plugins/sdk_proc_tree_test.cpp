@@ -75,6 +75,38 @@ TEST_CASE("a limit is kept", "[sdk][proc_tree]") {
     CHECK(descendants(proc.path(), 10, 0).empty());
 }
 
+TEST_CASE("what is beyond a limit is told of, and not looked at", "[sdk][proc_tree]") {
+    using steward::sdk::descendants_within;
+    const ProcRoot proc;
+    proc.task(10, 10, "1234567890 12 ");
+    proc.task(10, 15, "13 ");
+    proc.task(12, 12, "14 ");
+    proc.task(12, 16, "");
+    proc.task(13, 13, "");
+    proc.task(14, 14, "");
+    const auto whole = descendants_within(proc.path(), 10, {100, 6});
+    CHECK(sorted(whole.pids) == Pids{12, 13, 14, 1234567890});
+    CHECK_FALSE(whole.truncated);
+    const auto threads = descendants_within(proc.path(), 10, {100, 1});
+    CHECK(threads.pids == Pids{1234567890, 12});
+    CHECK(threads.truncated);
+    CHECK(descendants_within(proc.path(), 10, {100, 5}).truncated);
+    const auto processes = descendants_within(proc.path(), 10, {2, 100});
+    CHECK(processes.pids == Pids{1234567890, 12});
+    CHECK(processes.truncated);
+    // A file of much more than is wanted is not read to its end, nor a number taken in half.
+    std::string many;
+    for (int pid = 1000000000; pid < 1000020000; ++pid) {
+        many += std::to_string(pid) + " ";
+    }
+    proc.task(20, 20, many);
+    for (const std::size_t limit : {1, 372, 373, 400, 745}) {
+        const auto some = descendants_within(proc.path(), 20, {limit, 100}).pids;
+        CHECK(some.size() == limit);
+        CHECK(some.back() == 1000000000 + static_cast<int>(limit) - 1);
+    }
+}
+
 TEST_CASE("vanished processes, circles and nonsense do no harm", "[sdk][proc_tree]") {
     const ProcRoot proc;
     proc.task(10, 10, "11 12 11 ");  // 12 has vanished

@@ -9,7 +9,7 @@
 //             (waiting counts: on a crowded machine it is not the app that is slow), or it took
 //             connections out of an accept queue that had been left waiting
 //   hung      none of these
-//   unknown   it cannot be looked at
+//   unknown   it cannot be looked at, or not at enough of it and what was looked at is not busy
 // An app whose threads all wait for something slow and far away looks hung: so does a deadlock.
 //
 // Pure; any thread.
@@ -50,8 +50,9 @@ struct Evidence {
 // One look. All times count from the beginning of each process.
 struct AppLook {
     struct Times {
-        Duration used{};    // on a processor, by itself
-        Duration waited{};  // runnable, without a processor
+        Duration used{};  // on a processor, by itself
+        // Runnable, without a processor; none: not all of its threads could be looked at.
+        std::optional<Duration> waited;
         Duration reaped{};  // on a processor, by those of its children that it has reaped
     };
     TimePoint at{};
@@ -60,7 +61,9 @@ struct AppLook {
     char state = '?';                         // of the app's process, as in /proc/PID/stat
     std::string tracer;                       // of a stopped one: "4242 (gdb)"; empty: none
     std::map<std::int32_t, Times> processes;  // the app's tree, its guardian included
-    std::optional<std::uint32_t> queued;      // connections that it has not accepted; none: unknown
+    // Not all of its processes and threads: what is not in `processes` may be anything.
+    bool truncated = false;
+    std::optional<std::uint32_t> queued;  // connections that it has not accepted; none: unknown
 };
 
 // `before` must be of the same instance.

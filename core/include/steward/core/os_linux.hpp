@@ -17,7 +17,7 @@ class OsLinux final : public Os {
     Duration slept() override;
     bool runs(std::int32_t pid) override;
     // A quarter of a millisecond for an app of ten threads; of a larger tree than 256 processes
-    // or 1024 threads only so many are looked at.
+    // or 1024 threads only so many are looked at, and it is told (truncated).
     AppLook look(const LookQuestion& question) override;
     int check_file(const std::string& file) override;
     std::optional<std::uint64_t> oom_kills() override;

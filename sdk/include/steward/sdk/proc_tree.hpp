@@ -29,8 +29,9 @@ struct CloseDir {
     void operator()(DIR* dir) const noexcept { (void)::closedir(dir); }
 };
 
-// The whole of a file under the open folder; empty if it cannot be read.
-inline std::string read_proc_file(int folder, const std::string& path) {
+// The words of a file under the open folder, the first `limit` bytes of them at least; empty if it
+// cannot be read.
+inline std::string read_proc_file(int folder, const std::string& path, std::size_t limit) {
     const int fd = ::openat(folder, path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
         return {};
@@ -46,6 +47,10 @@ inline std::string read_proc_file(int folder, const std::string& path) {
             break;
         }
         text.append(buffer, static_cast<std::size_t>(got));
+        if (const auto end = text.rfind(' '); end != std::string::npos && end >= limit) {
+            text.resize(end);  // The last word may be cut.
+            break;
+        }
     }
     (void)::close(fd);
     return text;
@@ -68,17 +73,29 @@ inline void add_pids(std::string_view text, std::size_t limit,
 
 }  // namespace detail
 
-// The descendants of `pid`, not itself, nearest first, at most `limit`; empty if it has none or
-// does not exist. Throws only bad_alloc.
-[[nodiscard]] inline std::vector<std::int32_t> descendants(const std::string& proc_root,
-                                                           std::int32_t pid, std::size_t limit) {
-    std::vector<std::int32_t> out;
+// How far descendants_within() goes.
+struct TreeLimits {
+    std::size_t processes = SIZE_MAX;  // in the answer
+    std::size_t threads = SIZE_MAX;    // whose children are asked for, of all processes together
+};
+struct Descendants {
+    std::vector<std::int32_t> pids;  // nearest first
+    bool truncated = false;          // a limit was reached: there may be more
+};
+
+// The descendants of `pid`, not itself, within the limits; none if it has none or does not exist.
+// Throws only bad_alloc.
+[[nodiscard]] inline Descendants descendants_within(const std::string& proc_root, std::int32_t pid,
+                                                    const TreeLimits& limits) {
+    constexpr std::size_t kPidSize = 11;  // with the blank after it
+    Descendants out;
     std::unordered_set<std::int32_t> seen{pid};
     std::int32_t parent = pid;
+    std::size_t threads = limits.threads;
     for (std::size_t next = 0;; ++next) {
         const std::string tasks = proc_root + "/" + std::to_string(parent) + "/task";
         const std::unique_ptr<DIR, detail::CloseDir> dir(::opendir(tasks.c_str()));
-        while (dir != nullptr && out.size() < limit) {
+        while (dir != nullptr) {
             const dirent* const entry = ::readdir(dir.get());
             if (entry == nullptr) {
                 break;
@@ -86,15 +103,29 @@ inline void add_pids(std::string_view text, std::size_t limit,
             if (entry->d_name[0] == '.') {
                 continue;
             }
+            if (threads == 0 || out.pids.size() >= limits.processes) {
+                out.truncated = true;
+                return out;
+            }
+            --threads;
+            const std::size_t more = limits.processes - out.pids.size();
             const std::string children = std::string(entry->d_name) + "/children";
-            detail::add_pids(detail::read_proc_file(::dirfd(dir.get()), children), limit, seen,
-                             out);
+            detail::add_pids(
+                detail::read_proc_file(::dirfd(dir.get()), children,
+                                       more > SIZE_MAX / kPidSize ? SIZE_MAX : more * kPidSize),
+                limits.processes, seen, out.pids);
         }
-        if (next >= out.size() || out.size() >= limit) {
+        if (next >= out.pids.size()) {
             return out;
         }
-        parent = out[next];
+        parent = out.pids[next];
     }
+}
+
+// The same with a limit for the processes alone; says nothing of what is beyond it.
+[[nodiscard]] inline std::vector<std::int32_t> descendants(const std::string& proc_root,
+                                                           std::int32_t pid, std::size_t limit) {
+    return descendants_within(proc_root, pid, {limit, SIZE_MAX}).pids;
 }
 
 }  // namespace steward::sdk
