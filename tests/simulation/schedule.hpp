@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "steward/core/simulation/fake_world.hpp"
 #include "steward/core/service.hpp"
+#include "steward/core/simulation/fake_world.hpp"
 
 namespace steward::simulation {
 
