@@ -221,7 +221,8 @@ bool ServiceInvariants::excused(const ProbeAnswer& answer) const {
     if (!answer.timed_out || !world_.os.unreadable.empty()) {
         return false;
     }
-    if (world_.os.frozen.count(world_.guardian.pid()) != 0) {
+    // The guardian may be dead, or the end of the app not reported: neither alone knows it.
+    if (world_.app_stands_still() || world_.os.frozen.count(world_.guardian.pid()) != 0) {
         return !world_.os.tracer.empty();
     }
     const auto busy_since = world_.os.busy_since();
