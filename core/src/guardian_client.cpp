@@ -1,7 +1,6 @@
 #include "steward/core/guardian_client.hpp"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -19,6 +18,7 @@
 
 #include "guardian/protocol.h"
 #include "process_evidence.hpp"
+#include "spawn_document.hpp"
 #include "steward/sdk/proc_tree.hpp"
 
 namespace steward::core {
@@ -34,50 +34,6 @@ constexpr Duration kCloseTime = std::chrono::milliseconds(60);
 // A look at an idle guardian costs a healthy app if it goes wrong, so it is patient.
 constexpr Duration kPingTime = std::chrono::seconds(2);
 constexpr std::size_t kMaxDescribed = 8;
-
-// What apps that know socket activation look for. Returns the index of LISTEN_PID, into which the
-// guardian writes the app's own pid.
-std::int32_t add_listen_variables(std::vector<std::pair<std::string, std::string>>& environment) {
-    std::erase_if(environment, [](const auto& variable) {
-        return variable.first == "LISTEN_FDS" || variable.first == "LISTEN_PID";
-    });
-    environment.emplace_back("LISTEN_FDS", "1");
-    const std::string slot = STEWARD_GUARDIAN_LISTEN_PID_SLOT;
-    const auto equals = slot.find('=');
-    environment.emplace_back(slot.substr(0, equals), slot.substr(equals + 1));
-    return static_cast<std::int32_t>(environment.size() - 1);
-}
-
-// Directory, arguments and environment in a sealed memfd, as protocol.h says.
-Result<UniqueFd> document(const SpawnRequest& request, std::size_t& size) {
-    std::string data = request.directory;
-    data.push_back('\0');
-    for (const auto& argument : request.argv) {
-        data += argument;
-        data.push_back('\0');
-    }
-    for (const auto& [name, value] : request.environment) {
-        data += name + "=" + value;
-        data.push_back('\0');
-    }
-    UniqueFd fd(memfd_create("steward-spawn", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-    if (!fd) {
-        return system_error("cannot make the start order");
-    }
-    std::size_t done = 0;
-    while (done < data.size()) {
-        const ssize_t n = write(fd.get(), data.data() + done, data.size() - done);
-        if (n < 0) {
-            return system_error("cannot write the start order");
-        }
-        done += static_cast<std::size_t>(n);
-    }
-    if (fcntl(fd.get(), F_ADD_SEALS, STEWARD_GUARDIAN_SEALS) != 0) {
-        return system_error("cannot seal the start order");
-    }
-    size = data.size();
-    return fd;
-}
 
 // Does it pass? All else is wrong until somebody changes something.
 bool is_shortage(int error) {
@@ -629,7 +585,7 @@ void GuardianClient::spawn(SpawnRequest request) {
         order.listen_pid_index = add_listen_variables(request.environment);
     }
     std::size_t size = 0;
-    const auto doc = document(request, size);
+    const auto doc = spawn_document(request, size);
     if (!doc) {
         impl.fail_spawn(doc.error().text, doc.error().sys_errno, /*retryable=*/true);
         return;
@@ -646,13 +602,14 @@ void GuardianClient::spawn(SpawnRequest request) {
         order.flags = kStewardGuardianHasListener;
         count = 4;
     }
+    // Before it is sent: if there is no memory for that, nothing has been started.
+    impl.expect_answer(order.seq, answer_time);
     if (!impl.send(order, fds.data(), count)) {
         const int reason = errno;
+        impl.answered(order.seq);
         impl.fail_spawn("cannot reach app-guardian: " + std::string(std::strerror(reason)), reason,
                         /*retryable=*/true);
-        return;
     }
-    impl.expect_answer(order.seq, answer_time);
 }
 
 void GuardianClient::terminate() {
