@@ -1,6 +1,5 @@
-#include "fake_plugin_host.hpp"
+#include "steward/compliance/fake_plugin_host.hpp"
 
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -10,11 +9,9 @@
 #include <algorithm>
 #include <stdexcept>
 
-#ifndef STEWARD_TEST_PLUGIN_DIR
-#define STEWARD_TEST_PLUGIN_DIR "plugins"
-#endif
+#include "steward/compliance/plugin_side.hpp"
 
-namespace steward::tests {
+namespace steward::compliance {
 namespace {
 
 steward_str text(std::string_view value) {
@@ -54,18 +51,33 @@ FakePluginHost::FakePluginHost(Clock clock) : clock_(clock) {
     host_.ctx = this;
     host_.name = text("fake");
     host_.version = text("0.0.0");
-    host_.now = [](const steward_host* host) { return self(host).now(); };
-    host_.entropy = [](const steward_host*) { return std::uint64_t{4}; };
-    host_.log = [](const steward_host* host, std::int32_t, steward_str message) {
-        self(host).log_.emplace_back(message.ptr, message.len);
+    host_.now = [](const steward_host* host) {
+        const OnHostSide side;
+        self(host).note_call("now");
+        return self(host).now();
+    };
+    host_.entropy = [](const steward_host* host) {
+        const OnHostSide side;
+        self(host).note_call("entropy");
+        return std::uint64_t{4};
+    };
+    host_.log = [](const steward_host* host, std::int32_t level, steward_str message) {
+        const OnHostSide side;
+        self(host).log_line(level, message);
     };
     host_.post = &post;
     host_.on_plugin_thread = [](const steward_host* host) {
+        const OnHostSide side;
         return self(host).thread_ == std::this_thread::get_id() ? 1 : 0;
     };
     host_.get_extension = [](const steward_host* host, const char* id) -> const void* {
+        const OnHostSide side;
         FakePluginHost& fake = self(host);
+        fake.note_call("get_extension");
         const bool reactor = std::string_view(id) == STEWARD_HOST_EXT_REACTOR;
+        if (fake.failure("get_extension") != STEWARD_OK) {
+            return nullptr;
+        }
         return reactor && !fake.reactor_hidden_ ? &fake.reactor_ : nullptr;
     };
 }
@@ -83,7 +95,38 @@ steward_ns FakePluginHost::now() {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(since).count();
 }
 
+void FakePluginHost::note_call(const char* what) {
+    const std::lock_guard lock(calls_mutex_);
+    ++calls_[what];
+}
+
+std::map<std::string, std::uint64_t> FakePluginHost::calls() const {
+    const std::lock_guard lock(calls_mutex_);
+    return calls_;
+}
+
+void FakePluginHost::log_line(std::int32_t level, steward_str message) {
+    note_call("log");
+    const std::lock_guard lock(calls_mutex_);
+    if (level < STEWARD_LOG_DEBUG || level > STEWARD_LOG_ERROR) {
+        offences_.push_back("log: " + std::to_string(level) + " is not a level");
+    }
+    log_.emplace_back(message.ptr == nullptr ? "" : message.ptr, message.len);
+}
+
+steward_status FakePluginHost::failure(std::string_view what) const {
+    const auto found = failures_.find(what);
+    return found == failures_.end() ? STEWARD_OK : found->second;
+}
+
+void FakePluginHost::close() {
+    const std::lock_guard lock(posted_mutex_);
+    closed_ = true;
+    posted_.clear();
+}
+
 void FakePluginHost::check_thread(const char* what) {
+    note_call(what);
     if (thread_ != std::this_thread::get_id()) {
         offences_.push_back(std::string(what) + " was called from another thread");
     }
@@ -96,9 +139,10 @@ void FakePluginHost::fail(std::string_view what, steward_status status) {
 steward_status FakePluginHost::watch_fd(const steward_host* host, int fd, std::uint32_t events,
                                         void (*ready)(void* ud, int fd, std::uint32_t events),
                                         void* ud) {
+    const OnHostSide side;
     FakePluginHost& fake = self(host);
     fake.check_thread("watch_fd");
-    if (const steward_status failure = fake.failures_["watch_fd"]; failure != STEWARD_OK) {
+    if (const steward_status failure = fake.failure("watch_fd"); failure != STEWARD_OK) {
         return failure;
     }
     struct stat status {};
@@ -117,6 +161,7 @@ steward_status FakePluginHost::watch_fd(const steward_host* host, int fd, std::u
 }
 
 steward_status FakePluginHost::unwatch_fd(const steward_host* host, int fd) {
+    const OnHostSide side;
     FakePluginHost& fake = self(host);
     fake.check_thread("unwatch_fd");
     if (fcntl(fd, F_GETFD) < 0) {
@@ -127,9 +172,10 @@ steward_status FakePluginHost::unwatch_fd(const steward_host* host, int fd) {
 
 steward_status FakePluginHost::arm(const steward_host* host, steward_ns at, void (*fire)(void* ud),
                                    void* ud, steward_token* out) {
+    const OnHostSide side;
     FakePluginHost& fake = self(host);
     fake.check_thread("arm");
-    if (const steward_status failure = fake.failures_["arm"]; failure != STEWARD_OK) {
+    if (const steward_status failure = fake.failure("arm"); failure != STEWARD_OK) {
         return failure;
     }
     *out = ++fake.serial_;
@@ -138,6 +184,7 @@ steward_status FakePluginHost::arm(const steward_host* host, steward_ns at, void
 }
 
 steward_status FakePluginHost::disarm(const steward_host* host, steward_token timer) {
+    const OnHostSide side;
     FakePluginHost& fake = self(host);
     fake.check_thread("disarm");
     const auto same = [timer](const auto& entry) { return entry.second.token == timer; };
@@ -150,8 +197,16 @@ steward_status FakePluginHost::disarm(const steward_host* host, steward_token ti
 }
 
 steward_status FakePluginHost::post(const steward_host* host, void (*fn)(void* ud), void* ud) {
+    const OnHostSide side;
     FakePluginHost& fake = self(host);
+    fake.note_call("post");
     const std::lock_guard lock(fake.posted_mutex_);
+    if (fake.closed_) {
+        return STEWARD_E_GONE;
+    }
+    if (const steward_status failure = fake.failure("post"); failure != STEWARD_OK) {
+        return failure;
+    }
     fake.posted_.emplace_back(fn, ud);
     return eventfd_write(fake.wake_fd_, 1) == 0 ? STEWARD_OK : STEWARD_E_IO;
 }
@@ -163,6 +218,7 @@ bool FakePluginHost::run_posted() {
         posted.swap(posted_);
     }
     for (const auto& [fn, ud] : posted) {
+        const OnPluginSide side;
         fn(ud);
     }
     return !posted.empty();
@@ -181,7 +237,10 @@ bool FakePluginHost::fire_due() {
         }
         const Timer timer = due->second;
         timers_.erase(due);
-        timer.fire(timer.ud);
+        {
+            const OnPluginSide side;
+            timer.fire(timer.ud);
+        }
         any = true;
         due = timers_.begin();
     }
@@ -219,6 +278,7 @@ bool FakePluginHost::poll_once(int timeout_ms) {
         }
         const Watch found = watch->second;
         const std::uint32_t events = ready_events(polled[i].revents, found.events);
+        const OnPluginSide side;
         found.ready(found.ud, watched[i].fd, events);
     }
     return true;
@@ -279,63 +339,4 @@ void FakePluginHost::advance(std::chrono::nanoseconds by) {
     run_ready();
 }
 
-PluginUnderTest::PluginUnderTest(FakePluginHost& host, const steward_entry& entry,
-                                 std::string_view config_json)
-    : entry_(entry) {
-    steward_error error{};
-    error.size = sizeof error;
-    if (entry_.init(host.host(), text("/plugin"), &error) != STEWARD_OK) {
-        throw std::runtime_error(error.text);
-    }
-    plugin_ = entry_.get_plugin(0);
-    if (plugin_->create(host.host(), text(config_json), &instance_, &error) != STEWARD_OK) {
-        entry_.deinit();
-        throw std::runtime_error(error.text);
-    }
-}
-
-PluginUnderTest::~PluginUnderTest() {
-    destroy();
-    entry_.deinit();
-}
-
-void PluginUnderTest::destroy() {
-    if (instance_ != nullptr) {
-        plugin_->destroy(std::exchange(instance_, nullptr));
-    }
-}
-
-const void* PluginUnderTest::interface(const char* id) const {
-    const void* found = plugin_->get_interface(id);
-    if (found == nullptr) {
-        throw std::runtime_error(std::string("the plugin does not offer ") + id);
-    }
-    return found;
-}
-
-const steward_health& PluginUnderTest::health() const {
-    return *static_cast<const steward_health*>(interface(STEWARD_IFACE_HEALTH));
-}
-
-const steward_metrics& PluginUnderTest::metrics() const {
-    return *static_cast<const steward_metrics*>(interface(STEWARD_IFACE_METRICS));
-}
-
-LoadedLibrary::LoadedLibrary(const std::string& id)
-    : path_(std::string(STEWARD_TEST_PLUGIN_DIR "/steward_") + id + ".so"),
-      handle_(dlopen(path_.c_str(), RTLD_NOW | RTLD_LOCAL)) {
-    if (handle_ == nullptr) {
-        throw std::runtime_error(dlerror());
-    }
-    entry_ = static_cast<const steward_entry*>(dlsym(handle_, STEWARD_ENTRY_SYMBOL));
-    if (entry_ == nullptr) {
-        dlclose(handle_);
-        throw std::runtime_error(path_ + " has no " STEWARD_ENTRY_SYMBOL);
-    }
-}
-
-LoadedLibrary::~LoadedLibrary() {
-    dlclose(handle_);
-}
-
-}  // namespace steward::tests
+}  // namespace steward::compliance

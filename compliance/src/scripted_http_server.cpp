@@ -1,4 +1,4 @@
-#include "scripted_http_server.hpp"
+#include "steward/compliance/scripted_http_server.hpp"
 
 #include <Poco/Net/NetException.h>
 #include <Poco/Net/SocketAddress.h>
@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <memory>
 
-namespace steward::tests {
+namespace steward::compliance {
 namespace {
 
 using Kind = Step::Kind;
@@ -301,4 +301,4 @@ UnattendedPort::UnattendedPort(Family family) : socket_(bound_socket(family)) {
     socket_.listen(16);
 }
 
-}  // namespace steward::tests
+}  // namespace steward::compliance

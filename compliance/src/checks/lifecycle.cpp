@@ -1,0 +1,7 @@
+#include "check.hpp"
+
+namespace steward::compliance {
+
+const std::span<const Check> kLifecycleChecks{};
+
+}  // namespace steward::compliance

@@ -1,0 +1,194 @@
+#include "strategies.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "check.hpp"
+#include "settings.hpp"
+
+namespace steward::compliance {
+namespace {
+
+template <class Interface>
+const Interface& interface(const Instance& instance, const char* id) {
+    const void* const found = interface_of(instance.plugin(), id);
+    require(found != nullptr, id_of(instance.plugin()) + ": get_interface(\"" + id +
+                                  "\") gives none, though its descriptor lists it");
+    return *static_cast<const Interface*>(found);
+}
+
+steward_error empty_error() {
+    steward_error error{};
+    error.size = sizeof error;
+    return error;
+}
+
+std::string text_in(const steward_error& error) {
+    return std::string(error.text, strnlen(error.text, sizeof error.text));
+}
+
+}  // namespace
+
+Decided decide(const Instance& instance, const RestartQuestion& question) {
+    const auto& restart = interface<steward_restart>(instance, STEWARD_IFACE_RESTART);
+    steward_restart_input input{};
+    input.size = sizeof input;
+    input.event_count = static_cast<std::uint32_t>(question.events.size());
+    input.events = question.events.data();
+    input.now = question.now;
+    input.entropy = question.entropy;
+    input.total_restarts = question.total_restarts;
+    steward_restart_decision out{};
+    out.size = sizeof out;
+    out.action = -1;
+    const Sink why;
+    auto error = empty_error();
+    Decided decided;
+    decided.status = call(
+        "decide", [&] { return restart.decide(instance.get(), &input, &out, why.get(), &error); });
+    decided.action = out.action;
+    decided.delay = out.delay;
+    decided.why = why.text();
+    decided.error = text_in(error);
+    return decided;
+}
+
+std::string to_text(const Decided& decided) {
+    if (decided.status != STEWARD_OK) {
+        return "status " + std::to_string(decided.status) + " (" + decided.error + ")";
+    }
+    const char* const action = decided.action == STEWARD_RESTART     ? "RESTART"
+                               : decided.action == STEWARD_STAY_DOWN ? "STAY_DOWN"
+                               : decided.action == STEWARD_GIVE_UP   ? "GIVE_UP"
+                                                                     : "no action";
+    return std::string(action) + " after " + std::to_string(decided.delay) + " ns (\"" +
+           decided.why + "\")";
+}
+
+Proposed propose(const Instance& instance, const PortQuestion& question) {
+    constexpr std::uint16_t kUntouched = 0xdead;
+    const auto& port = interface<steward_port>(instance, STEWARD_IFACE_PORT);
+    steward_port_request request{};
+    request.size = sizeof request;
+    request.attempt = question.attempt;
+    request.address = str_of(question.address);
+    request.base = question.base;
+    request.first = question.first;
+    request.last = question.last;
+    request.excluded = question.excluded.data();
+    request.excluded_count = question.excluded.size();
+    request.entropy = question.entropy;
+    std::vector<std::uint16_t> places(question.capacity + 8, kUntouched);
+    auto error = empty_error();
+    Proposed proposed;
+    proposed.status = call("propose", [&] {
+        return port.propose(instance.get(), &request, places.data(), question.capacity,
+                            &proposed.count, &error);
+    });
+    proposed.overrun =
+        std::any_of(places.begin() + static_cast<std::ptrdiff_t>(question.capacity), places.end(),
+                    [](std::uint16_t place) { return place != kUntouched; });
+    places.resize(std::min(proposed.count, question.capacity));
+    proposed.ports = std::move(places);
+    proposed.error = text_in(error);
+    return proposed;
+}
+
+Prober::Prober(FakePluginHost& host, const Instance& instance)
+    : host_(host),
+      instance_(instance),
+      health_(&interface<steward_health>(instance, STEWARD_IFACE_HEALTH)) {}
+
+steward_status Prober::start(steward_token probe, const std::string& address, std::uint16_t port,
+                             std::chrono::nanoseconds limit) {
+    steward_health_request request{};
+    request.size = sizeof request;
+    request.pid = 1;
+    request.probe = probe;
+    request.deadline = host_.now() + limit.count();
+    request.address = str_of(address);
+    request.port = port;
+    request.attempt = 1;
+    auto error = empty_error();
+    starting_ = true;
+    const steward_status status = call(
+        "start", [&] { return health_->start(instance_.get(), &request, &done, this, &error); });
+    starting_ = false;
+    error_ = text_in(error);
+    return status;
+}
+
+void Prober::cancel(steward_token probe) {
+    call("cancel", [&] { health_->cancel(instance_.get(), probe); });
+}
+
+const std::vector<HealthReport>& Prober::of(steward_token probe) {
+    return reports_[probe];
+}
+
+bool Prober::wait(std::size_t count, std::chrono::milliseconds limit) {
+    return host_.run_until([&] { return count_ >= count; }, limit);
+}
+
+void Prober::done(void* ud, steward_token probe, const steward_health_result* result) {
+    const OnHostSide side;
+    auto& prober = *static_cast<Prober*>(ud);
+    HealthReport report;
+    report.probe = probe;
+    report.verdict = result->verdict;
+    report.status = result->status;
+    report.code = result->protocol_code;
+    report.latency = std::chrono::nanoseconds(result->latency);
+    report.at = prober.host_.now();
+    report.detail = text_of(result->detail);
+    report.instance_id = text_of(result->instance_id);
+    report.inside_start = prober.starting_;
+    report.on_plugin_thread = prober.host_.host()->on_plugin_thread(prober.host_.host()) != 0;
+    prober.reports_[probe].push_back(std::move(report));
+    ++prober.count_;
+}
+
+std::optional<double> Sampled::value(const std::string& name) const {
+    for (const Metric& metric : metrics) {
+        if (metric.name == name && metric.labels.empty()) {
+            return metric.value;
+        }
+    }
+    return std::nullopt;
+}
+
+Sampled sample(const Instance& instance, const MetricsQuestion& question) {
+    const auto& metrics = interface<steward_metrics>(instance, STEWARD_IFACE_METRICS);
+    steward_metrics_request request{};
+    request.size = sizeof request;
+    request.app_pid = question.app_pid;
+    request.tree_pid = question.tree_pid;
+    request.proc_root = str_of(question.proc_root);
+    request.now = question.now;
+    request.deadline = question.deadline;
+    request.address = str_of(question.address);
+    request.port = question.port;
+    auto error = empty_error();
+    Sampled sampled;
+    const auto emit = [](void* ud, const steward_metric* metric) {
+        const OnHostSide side;
+        Metric copy;
+        copy.kind = metric->kind;
+        copy.name = text_of(metric->name);
+        copy.help = text_of(metric->help);
+        copy.unit = text_of(metric->unit);
+        copy.value = metric->value;
+        for (std::size_t i = 0; i < metric->label_count; ++i) {
+            copy.labels.emplace_back(text_of(metric->labels[i].name),
+                                     text_of(metric->labels[i].value));
+        }
+        static_cast<Sampled*>(ud)->metrics.push_back(std::move(copy));
+    };
+    sampled.status = call(
+        "sample", [&] { return metrics.sample(instance.get(), &request, emit, &sampled, &error); });
+    sampled.error = text_in(error);
+    return sampled;
+}
+
+}  // namespace steward::compliance

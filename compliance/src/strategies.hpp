@@ -1,0 +1,143 @@
+// The calls of the four strategies, as C++ values: what a check asks and what came.
+//
+// On [plugin]. An exception that leaves the plugin is Broken.
+#pragma once
+#include <steward/health.h>
+#include <steward/metrics.h>
+#include <steward/port.h>
+#include <steward/restart.h>
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "session.hpp"
+
+namespace steward::compliance {
+
+// ---- steward.restart/1
+
+struct Decided {
+    steward_status status = STEWARD_OK;
+    std::int32_t action = -1;
+    steward_ns delay = 0;
+    std::string why;
+    std::string error;
+
+    bool operator==(const Decided&) const = default;
+};
+struct RestartQuestion {
+    std::vector<steward_event> events;  // oldest first
+    steward_ns now = 0;
+    std::uint64_t entropy = 0;
+    std::uint64_t total_restarts = 0;
+};
+Decided decide(const Instance& instance, const RestartQuestion& question);
+std::string to_text(const Decided& decided);
+
+// ---- steward.port/1
+
+struct Proposed {
+    steward_status status = STEWARD_OK;
+    std::vector<std::uint16_t> ports;
+    // What it wrote as the number, as it stands: more than the capacity is a fault.
+    std::size_t count = 0;
+    // Did it write behind the last place?
+    bool overrun = false;
+    std::string error;
+
+    bool operator==(const Proposed&) const = default;
+};
+struct PortQuestion {
+    std::string address = "127.0.0.1";
+    std::uint16_t base = 5000;
+    std::uint16_t first = 5000;
+    std::uint16_t last = 5099;
+    std::vector<std::uint16_t> excluded;  // ascending
+    std::uint32_t attempt = 1;
+    std::uint64_t entropy = 0;
+    std::size_t capacity = 16;
+};
+Proposed propose(const Instance& instance, const PortQuestion& question);
+
+// ---- steward.health/1
+
+struct HealthReport {
+    steward_token probe = 0;
+    std::int32_t verdict = -1;
+    steward_status status = STEWARD_OK;
+    std::int32_t code = 0;
+    std::chrono::nanoseconds latency{};
+    steward_ns at = 0;  // on the host's clock
+    std::string detail;
+    std::string instance_id;
+    bool inside_start = false;  // done came before start had returned
+    bool on_plugin_thread = true;
+};
+
+// Probes of one instance, and what came of them. Stays where it is.
+class Prober {
+  public:
+    Prober(FakePluginHost& host, const Instance& instance);
+    Prober(const Prober&) = delete;
+    Prober& operator=(const Prober&) = delete;
+
+    // Returns what start returned; its text is in error() then.
+    steward_status start(steward_token probe, const std::string& address, std::uint16_t port,
+                         std::chrono::nanoseconds limit = std::chrono::seconds(2));
+    void cancel(steward_token probe);
+
+    [[nodiscard]] std::size_t count() const noexcept { return count_; }
+    // All reports of a probe; a good plugin makes one.
+    [[nodiscard]] const std::vector<HealthReport>& of(steward_token probe);
+    // Until so many reports have come in all; in real time. The virtual clock stands still.
+    bool wait(std::size_t count, std::chrono::milliseconds limit = std::chrono::seconds(5));
+    [[nodiscard]] const std::string& error() const noexcept { return error_; }
+
+  private:
+    static void done(void* ud, steward_token probe, const steward_health_result* result);
+
+    FakePluginHost& host_;
+    const Instance& instance_;
+    const steward_health* health_;
+    std::map<steward_token, std::vector<HealthReport>> reports_;
+    std::size_t count_ = 0;
+    bool starting_ = false;
+    std::string error_;
+};
+
+// ---- steward.metrics/1
+
+struct Metric {
+    std::int32_t kind = -1;
+    std::string name;
+    std::string help;
+    std::string unit;
+    double value = 0;
+    std::vector<std::pair<std::string, std::string>> labels;
+};
+struct Sampled {
+    steward_status status = STEWARD_OK;
+    std::vector<Metric> metrics;
+    std::string error;
+
+    // The value of the series without labels; nothing if it was not emitted.
+    [[nodiscard]] std::optional<double> value(const std::string& name) const;
+};
+struct MetricsQuestion {
+    std::int32_t app_pid = 0;
+    std::int32_t tree_pid = 0;
+    std::string proc_root = "/proc";
+    steward_ns now = 0;
+    steward_ns deadline = 0;
+    std::string address = "127.0.0.1";
+    std::uint16_t port = 0;
+};
+Sampled sample(const Instance& instance, const MetricsQuestion& question);
+
+}  // namespace steward::compliance

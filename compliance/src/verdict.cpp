@@ -1,0 +1,116 @@
+#include "verdict.hpp"
+
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <exception>
+#include <sstream>
+
+#include <Poco/Exception.h>
+#include <Poco/JSON/Object.h>
+#include <Poco/JSON/Parser.h>
+
+#include "process_look.hpp"
+#include "trial.hpp"
+
+namespace steward::compliance {
+namespace {
+
+Verdict try_check(const Check& check, const std::string& file, std::uint64_t seed) {
+    const Outcome bad = check.level == Level::kMust ? Outcome::kFail : Outcome::kWarn;
+    // Lives on after the verdict: nothing of the library's is unmapped or destroyed behind it.
+    auto* const trial = new Trial(check, file, seed);
+    try {
+        check.run(*trial);
+        return {};
+    } catch (const Broken& verdict) {
+        return {bad, verdict.text, false};
+    } catch (const Skipped& verdict) {
+        return {Outcome::kSkip, verdict.reason, false};
+    } catch (const Unusable& verdict) {
+        return {Outcome::kSkip, verdict.reason, true};
+    } catch (const std::exception& e) {
+        return {bad, std::string("the check ended with an exception: ") + e.what(), false};
+    }
+}
+
+void write_all(int fd, const std::string& text) {
+    for (std::size_t done = 0; done < text.size();) {
+        const ssize_t written = ::write(fd, text.data() + done, text.size() - done);
+        if (written < 0 && errno == EINTR) {
+            continue;
+        }
+        if (written <= 0) {
+            return;
+        }
+        done += static_cast<std::size_t>(written);
+    }
+}
+
+// This process is a subreaper, so what its children leave comes here.
+void end_descendants() {
+    for (;;) {
+        const auto left = children();
+        if (left.empty()) {
+            return;
+        }
+        for (const int pid : left) {
+            (void)::kill(pid, SIGKILL);
+        }
+        for (const int pid : left) {
+            (void)waitpid(pid, nullptr, 0);
+        }
+    }
+}
+
+}  // namespace
+
+std::string to_line(const Verdict& verdict) {
+    Poco::JSON::Object object(Poco::JSON_PRESERVE_KEY_ORDER);
+    object.set("status", std::string(to_string(verdict.outcome)));
+    object.set("detail", verdict.detail);
+    object.set("unusable", verdict.unusable);
+    std::ostringstream out;
+    object.stringify(out);
+    return out.str() + "\n";
+}
+
+std::optional<Verdict> verdict_of(const std::string& line) {
+    try {
+        Poco::JSON::Parser parser;
+        const auto object = parser.parse(line).extract<Poco::JSON::Object::Ptr>();
+        const auto status = object->getValue<std::string>("status");
+        for (const Outcome outcome :
+             {Outcome::kPass, Outcome::kFail, Outcome::kWarn, Outcome::kSkip}) {
+            if (status == to_string(outcome)) {
+                return Verdict{outcome, object->getValue<std::string>("detail"),
+                               object->getValue<bool>("unusable")};
+            }
+        }
+    } catch (const Poco::Exception&) {
+        // Half a line: the child was killed while it wrote.
+    }
+    return std::nullopt;
+}
+
+void run_child(const Check& check, const std::string& file, std::uint64_t seed, int runner) {
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != runner) {
+        _exit(1);
+    }
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+    const struct rlimit none = {0, 0};
+    (void)setrlimit(RLIMIT_CORE, &none);
+    const Verdict verdict = try_check(check, file, seed);
+    (void)steward_set_plugin_side(0);
+    write_all(kVerdictFd, to_line(verdict));
+    end_descendants();
+    // Not exit(): no destructor of a plugin's runs after the verdict.
+    _exit(0);
+}
+
+}  // namespace steward::compliance

@@ -1,0 +1,106 @@
+#include "waivers.hpp"
+
+#include <ctime>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+
+#include <Poco/Exception.h>
+#include <Poco/JSON/Array.h>
+#include <Poco/JSON/Object.h>
+#include <Poco/JSON/Parser.h>
+
+namespace steward::compliance {
+namespace {
+
+bool is_date(const std::string& text) {
+    if (text.size() != 10 || text[4] != '-' || text[7] != '-') {
+        return false;
+    }
+    tm date{};
+    const char* const end = strptime(text.c_str(), "%Y-%m-%d", &date);
+    if (end == nullptr || *end != '\0') {
+        return false;
+    }
+    // timegm() turns 31 February into a day of March.
+    const tm asked = date;
+    return timegm(&date) != -1 && date.tm_mday == asked.tm_mday && date.tm_mon == asked.tm_mon;
+}
+
+Waiver waiver_of(const std::string& path, const Poco::JSON::Object::Ptr& entry) {
+    if (entry.isNull()) {
+        throw std::runtime_error(path + ": each member of \"waive\" must be an object");
+    }
+    Waiver waiver;
+    for (const auto& [name, target] :
+         {std::pair{"id", &waiver.id}, {"reason", &waiver.reason}, {"until", &waiver.until}}) {
+        if (!entry->has(name) || !entry->get(name).isString() ||
+            entry->getValue<std::string>(name).empty()) {
+            throw std::runtime_error(path + ": a waiver needs " + name + ", a text");
+        }
+        *target = entry->getValue<std::string>(name);
+    }
+    if (find_check(waiver.id) == nullptr) {
+        throw std::runtime_error(path + ": there is no check " + waiver.id +
+                                 " (see steward-compliance list)");
+    }
+    if (!is_date(waiver.until)) {
+        throw std::runtime_error(path + ": until of " + waiver.id +
+                                 " must be a day like 2027-01-31 (got " + waiver.until + ")");
+    }
+    return waiver;
+}
+
+}  // namespace
+
+std::vector<Waiver> read_waivers(const std::string& path) {
+    std::ifstream file(path);
+    std::stringstream text;
+    text << file.rdbuf();
+    if (!file) {
+        throw std::runtime_error(path + ": cannot be read; give the path of a file of waivers");
+    }
+    std::vector<Waiver> waivers;
+    try {
+        Poco::JSON::Parser parser;
+        const auto root = parser.parse(text.str()).extract<Poco::JSON::Object::Ptr>();
+        const auto list = root->getArray("waive");
+        if (list.isNull()) {
+            throw std::runtime_error(path + ": has no list \"waive\"");
+        }
+        for (unsigned i = 0; i < list->size(); ++i) {
+            waivers.push_back(waiver_of(path, list->getObject(i)));
+        }
+    } catch (const Poco::Exception& e) {
+        throw std::runtime_error(path + ": is no JSON object of waivers: " + e.displayText());
+    }
+    return waivers;
+}
+
+void apply_waivers(Report& report, const std::vector<Waiver>& waivers, const std::string& today) {
+    for (Result& result : report.results) {
+        for (const Waiver& waiver : waivers) {
+            if (waiver.id != result.check->id || !is_bad(result.outcome)) {
+                continue;
+            }
+            // Days written like this sort as text.
+            if (waiver.until < today) {
+                result.detail += " (its waiver ran out on " + waiver.until + ")";
+            } else {
+                result.outcome = Outcome::kWaived;
+                result.waiver = waiver.reason;
+                result.until = waiver.until;
+            }
+        }
+    }
+}
+
+std::string today() {
+    const std::time_t now = std::time(nullptr);
+    tm date{};
+    char text[16];
+    (void)std::strftime(text, sizeof text, "%Y-%m-%d", gmtime_r(&now, &date));
+    return text;
+}
+
+}  // namespace steward::compliance

@@ -1,0 +1,618 @@
+/* Compiled as its own file in C: definitions of the C library's functions, whose exact declarations
+ * (noexcept, attributes) differ between libraries in C++. */
+#include "watch.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "steward/compliance/plugin_side.h"
+
+static atomic_uint_fast64_t counts[WATCHED_CALLS];
+static const char* _Atomic names[WATCHED_CALLS];
+static atomic_int_fast64_t wall_shift;
+
+static void note(enum watched_call call, const char* name) {
+    if (steward_on_plugin_side()) {
+        atomic_fetch_add_explicit(&counts[call], 1, memory_order_relaxed);
+        atomic_store_explicit(&names[call], name, memory_order_relaxed);
+    }
+}
+
+/* The function behind ours. The pointer has the type of `name` itself. */
+#define NEXT(name)                                  \
+    static __typeof__(&name) _Atomic next_##name;   \
+    __typeof__(&name) next = next_##name;           \
+    if (next == NULL) {                             \
+        *(void**)(&next) = dlsym(RTLD_NEXT, #name); \
+        next_##name = next;                         \
+    }
+
+const char* watch_name(enum watched_call call) {
+    const char* const name = atomic_load(&names[call]);
+    return name == NULL ? "" : name;
+}
+
+uint64_t watch_count(enum watched_call call) {
+    return atomic_load(&counts[call]);
+}
+
+void watch_reset(void) {
+    for (int i = 0; i < WATCHED_CALLS; ++i) {
+        atomic_store(&counts[i], 0);
+        atomic_store(&names[i], NULL);
+    }
+}
+
+void watch_shift_wall_clock(int64_t ns) {
+    atomic_store(&wall_shift, ns);
+}
+
+/* ---- processes */
+
+/* What a plugin starts goes with the harness, even by SIGKILL. */
+pid_t fork(void) {
+    NEXT(fork)
+    note(WATCHED_FORK, "fork");
+    const int plugin = steward_on_plugin_side();
+    const pid_t pid = next();
+    if (pid == 0 && plugin) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    }
+    return pid;
+}
+
+/* A wrapper cannot return twice out of a shared stack, so it is a fork. */
+pid_t vfork(void) {
+    note(WATCHED_FORK, "vfork");
+    return fork();
+}
+
+int posix_spawn(pid_t* pid, const char* path, const posix_spawn_file_actions_t* actions,
+                const posix_spawnattr_t* attributes, char* const argv[], char* const envp[]) {
+    NEXT(posix_spawn)
+    note(WATCHED_FORK, "posix_spawn");
+    return next(pid, path, actions, attributes, argv, envp);
+}
+
+int posix_spawnp(pid_t* pid, const char* file, const posix_spawn_file_actions_t* actions,
+                 const posix_spawnattr_t* attributes, char* const argv[], char* const envp[]) {
+    NEXT(posix_spawnp)
+    note(WATCHED_FORK, "posix_spawnp");
+    return next(pid, file, actions, attributes, argv, envp);
+}
+
+int system(const char* command) {
+    NEXT(system)
+    note(WATCHED_FORK, "system");
+    return next(command);
+}
+
+FILE* popen(const char* command, const char* mode) {
+    NEXT(popen)
+    note(WATCHED_FORK, "popen");
+    return next(command, mode);
+}
+
+int execve(const char* path, char* const argv[], char* const envp[]) {
+    NEXT(execve)
+    note(WATCHED_EXEC, "execve");
+    return next(path, argv, envp);
+}
+
+int execv(const char* path, char* const argv[]) {
+    NEXT(execv)
+    note(WATCHED_EXEC, "execv");
+    return next(path, argv);
+}
+
+int execvp(const char* file, char* const argv[]) {
+    NEXT(execvp)
+    note(WATCHED_EXEC, "execvp");
+    return next(file, argv);
+}
+
+pid_t wait(int* status) {
+    NEXT(wait)
+    note(WATCHED_WAIT, "wait");
+    return next(status);
+}
+
+pid_t waitpid(pid_t pid, int* status, int options) {
+    NEXT(waitpid)
+    note(WATCHED_WAIT, "waitpid");
+    return next(pid, status, options);
+}
+
+int waitid(idtype_t type, id_t id, siginfo_t* info, int options) {
+    NEXT(waitid)
+    note(WATCHED_WAIT, "waitid");
+    return next(type, id, info, options);
+}
+
+pid_t wait3(int* status, int options, struct rusage* usage) {
+    NEXT(wait3)
+    note(WATCHED_WAIT, "wait3");
+    return next(status, options, usage);
+}
+
+pid_t wait4(pid_t pid, int* status, int options, struct rusage* usage) {
+    NEXT(wait4)
+    note(WATCHED_WAIT, "wait4");
+    return next(pid, status, options, usage);
+}
+
+/* ---- what belongs to the whole process */
+
+__sighandler_t signal(int number, __sighandler_t handler) {
+    NEXT(signal)
+    note(WATCHED_SIGNAL, "signal");
+    return next(number, handler);
+}
+
+int sigaction(int number, const struct sigaction* action, struct sigaction* old) {
+    NEXT(sigaction)
+    if (action != NULL) {
+        note(WATCHED_SIGNAL, "sigaction");
+    }
+    return next(number, action, old);
+}
+
+int sigprocmask(int how, const sigset_t* set, sigset_t* old) {
+    NEXT(sigprocmask)
+    if (set != NULL) {
+        note(WATCHED_MASK, "sigprocmask");
+    }
+    return next(how, set, old);
+}
+
+int pthread_sigmask(int how, const sigset_t* set, sigset_t* old) {
+    NEXT(pthread_sigmask)
+    if (set != NULL) {
+        note(WATCHED_MASK, "pthread_sigmask");
+    }
+    return next(how, set, old);
+}
+
+int setenv(const char* name, const char* value, int overwrite) {
+    NEXT(setenv)
+    note(WATCHED_ENV, "setenv");
+    return next(name, value, overwrite);
+}
+
+int unsetenv(const char* name) {
+    NEXT(unsetenv)
+    note(WATCHED_ENV, "unsetenv");
+    return next(name);
+}
+
+int putenv(char* text) {
+    NEXT(putenv)
+    note(WATCHED_ENV, "putenv");
+    return next(text);
+}
+
+int clearenv(void) {
+    NEXT(clearenv)
+    note(WATCHED_ENV, "clearenv");
+    return next();
+}
+
+int chdir(const char* path) {
+    NEXT(chdir)
+    note(WATCHED_CHDIR, "chdir");
+    return next(path);
+}
+
+int fchdir(int fd) {
+    NEXT(fchdir)
+    note(WATCHED_CHDIR, "fchdir");
+    return next(fd);
+}
+
+mode_t umask(mode_t mask) {
+    NEXT(umask)
+    note(WATCHED_UMASK, "umask");
+    return next(mask);
+}
+
+char* setlocale(int category, const char* locale) {
+    NEXT(setlocale)
+    if (locale != NULL) {
+        note(WATCHED_LOCALE, "setlocale");
+    }
+    return next(category, locale);
+}
+
+int dup2(int from, int to) {
+    NEXT(dup2)
+    if (to <= STDERR_FILENO) {
+        note(WATCHED_DUP2, "dup2");
+    }
+    return next(from, to);
+}
+
+int dup3(int from, int to, int flags) {
+    NEXT(dup3)
+    if (to <= STDERR_FILENO) {
+        note(WATCHED_DUP2, "dup3");
+    }
+    return next(from, to, flags);
+}
+
+void exit(int status) {
+    NEXT(exit)
+    note(WATCHED_EXIT, "exit");
+    next(status);
+    __builtin_unreachable();
+}
+
+void _exit(int status) {
+    NEXT(_exit)
+    note(WATCHED_EXIT, "_exit");
+    next(status);
+    __builtin_unreachable();
+}
+
+void quick_exit(int status) {
+    NEXT(quick_exit)
+    note(WATCHED_EXIT, "quick_exit");
+    next(status);
+    __builtin_unreachable();
+}
+
+void abort(void) {
+    NEXT(abort)
+    note(WATCHED_EXIT, "abort");
+    next();
+    __builtin_unreachable();
+}
+
+/* ---- clocks and randomness */
+
+static void shift(time_t* seconds, long* fraction, long per_second) {
+    const int64_t ns = atomic_load(&wall_shift);
+    const long unit = 1000000000L / per_second;
+    *seconds += (time_t)(ns / 1000000000);
+    *fraction += (long)(ns % 1000000000) / unit;
+    if (*fraction >= per_second) {
+        *fraction -= per_second;
+        ++*seconds;
+    } else if (*fraction < 0) {
+        *fraction += per_second;
+        --*seconds;
+    }
+}
+
+static int is_wall(clockid_t clock) {
+    return clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE || clock == CLOCK_TAI;
+}
+
+int clock_gettime(clockid_t clock, struct timespec* out) {
+    NEXT(clock_gettime)
+    note(is_wall(clock) ? WATCHED_WALL : WATCHED_MONOTONIC, "clock_gettime");
+    const int result = next(clock, out);
+    if (result == 0 && is_wall(clock) && steward_on_plugin_side()) {
+        shift(&out->tv_sec, &out->tv_nsec, 1000000000L);
+    }
+    return result;
+}
+
+int gettimeofday(struct timeval* restrict out, void* restrict zone) {
+    NEXT(gettimeofday)
+    note(WATCHED_WALL, "gettimeofday");
+    const int result = next(out, zone);
+    if (result == 0 && steward_on_plugin_side()) {
+        long fraction = (long)out->tv_usec;
+        shift(&out->tv_sec, &fraction, 1000000L);
+        out->tv_usec = (suseconds_t)fraction;
+    }
+    return result;
+}
+
+time_t time(time_t* out) {
+    NEXT(time)
+    note(WATCHED_WALL, "time");
+    time_t now = next(NULL);
+    if (steward_on_plugin_side()) {
+        long fraction = 0;
+        shift(&now, &fraction, 1000000000L);
+    }
+    if (out != NULL) {
+        *out = now;
+    }
+    return now;
+}
+
+ssize_t getrandom(void* data, size_t size, unsigned flags);
+ssize_t getrandom(void* data, size_t size, unsigned flags) {
+    NEXT(getrandom)
+    note(WATCHED_RANDOM, "getrandom");
+    return next(data, size, flags);
+}
+
+int getentropy(void* data, size_t size) {
+    NEXT(getentropy)
+    note(WATCHED_RANDOM, "getentropy");
+    return next(data, size);
+}
+
+int rand(void) {
+    NEXT(rand)
+    note(WATCHED_RANDOM, "rand");
+    return next();
+}
+
+long random(void) {
+    NEXT(random)
+    note(WATCHED_RANDOM, "random");
+    return next();
+}
+
+/* ---- files */
+
+static void note_open(const char* path, const char* name) {
+    note(WATCHED_OPEN, name);
+    if (path != NULL && (strcmp(path, "/dev/urandom") == 0 || strcmp(path, "/dev/random") == 0)) {
+        note(WATCHED_RANDOM, "open of /dev/urandom");
+    }
+}
+
+static mode_t mode_of(int flags, va_list arguments) {
+    return (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(arguments, mode_t) : 0;
+}
+
+#define OPEN(name)                                     \
+    int name(const char* path, int flags, ...) {       \
+        NEXT(name)                                     \
+        note_open(path, #name);                        \
+        va_list arguments;                             \
+        va_start(arguments, flags);                    \
+        const mode_t mode = mode_of(flags, arguments); \
+        va_end(arguments);                             \
+        return next(path, flags, mode);                \
+    }
+OPEN(open)
+int open64(const char* path, int flags, ...);
+OPEN(open64)
+
+#define OPENAT(name)                                         \
+    int name(int folder, const char* path, int flags, ...) { \
+        NEXT(name)                                           \
+        note_open(path, #name);                              \
+        va_list arguments;                                   \
+        va_start(arguments, flags);                          \
+        const mode_t mode = mode_of(flags, arguments);       \
+        va_end(arguments);                                   \
+        return next(folder, path, flags, mode);              \
+    }
+OPENAT(openat)
+int openat64(int folder, const char* path, int flags, ...);
+OPENAT(openat64)
+
+FILE* fopen(const char* restrict path, const char* restrict mode) {
+    NEXT(fopen)
+    note_open(path, "fopen");
+    return next(path, mode);
+}
+
+FILE* fopen64(const char* restrict path, const char* restrict mode);
+FILE* fopen64(const char* restrict path, const char* restrict mode) {
+    NEXT(fopen64)
+    note_open(path, "fopen64");
+    return next(path, mode);
+}
+
+/* ---- sockets and waiting */
+
+int socket(int domain, int type, int protocol) {
+    NEXT(socket)
+    note(WATCHED_SOCKET, "socket");
+    return next(domain, type, protocol);
+}
+
+int bind(int fd, __CONST_SOCKADDR_ARG address, socklen_t length) {
+    NEXT(bind)
+    note(WATCHED_SOCKET, "bind");
+    return next(fd, address, length);
+}
+
+int connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t length) {
+    NEXT(connect)
+    note(WATCHED_SOCKET, "connect");
+    return next(fd, address, length);
+}
+
+int listen(int fd, int backlog) {
+    NEXT(listen)
+    note(WATCHED_SOCKET, "listen");
+    return next(fd, backlog);
+}
+
+int nanosleep(const struct timespec* time, struct timespec* left) {
+    NEXT(nanosleep)
+    note(WATCHED_BLOCK, "nanosleep");
+    return next(time, left);
+}
+
+int clock_nanosleep(clockid_t clock, int flags, const struct timespec* time,
+                    struct timespec* left) {
+    NEXT(clock_nanosleep)
+    note(WATCHED_BLOCK, "clock_nanosleep");
+    return next(clock, flags, time, left);
+}
+
+int usleep(useconds_t time) {
+    NEXT(usleep)
+    note(WATCHED_BLOCK, "usleep");
+    return next(time);
+}
+
+unsigned sleep(unsigned seconds) {
+    NEXT(sleep)
+    note(WATCHED_BLOCK, "sleep");
+    return next(seconds);
+}
+
+int poll(struct pollfd* fds, nfds_t count, int timeout) {
+    NEXT(poll)
+    if (timeout != 0) {
+        note(WATCHED_BLOCK, "poll");
+    }
+    return next(fds, count, timeout);
+}
+
+int ppoll(struct pollfd* fds, nfds_t count, const struct timespec* timeout, const sigset_t* mask) {
+    NEXT(ppoll)
+    if (timeout == NULL || timeout->tv_sec != 0 || timeout->tv_nsec != 0) {
+        note(WATCHED_BLOCK, "ppoll");
+    }
+    return next(fds, count, timeout, mask);
+}
+
+int select(int count, fd_set* restrict readable, fd_set* restrict writable,
+           fd_set* restrict exceptional, struct timeval* restrict timeout) {
+    NEXT(select)
+    if (timeout == NULL || timeout->tv_sec != 0 || timeout->tv_usec != 0) {
+        note(WATCHED_BLOCK, "select");
+    }
+    return next(count, readable, writable, exceptional, timeout);
+}
+
+int epoll_wait(int epoll, struct epoll_event* events, int count, int timeout) {
+    NEXT(epoll_wait)
+    if (timeout != 0) {
+        note(WATCHED_BLOCK, "epoll_wait");
+    }
+    return next(epoll, events, count, timeout);
+}
+
+int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*body)(void*),
+                   void* argument) {
+    NEXT(pthread_create)
+    note(WATCHED_THREAD, "pthread_create");
+    return next(thread, attributes, body, argument);
+}
+
+/* ---- memory: glibc's own names for what it would define, so that no dlsym() is needed here */
+#ifndef STEWARD_SANITIZED
+extern void* __libc_malloc(size_t size);
+extern void* __libc_calloc(size_t count, size_t size);
+extern void* __libc_realloc(void* block, size_t size);
+extern void* __libc_memalign(size_t alignment, size_t size);
+extern void __libc_free(void* block);
+
+static atomic_int_fast64_t live_blocks;
+static atomic_uint_fast64_t until_failure; /* 0: none */
+static atomic_uint_fast64_t failures_left;
+
+int watch_fail_allocation(uint64_t nth, uint64_t count) {
+    atomic_store(&failures_left, nth == 0 ? 0 : count);
+    atomic_store(&until_failure, nth);
+    return 1;
+}
+
+int64_t watch_live_blocks(void) {
+    return atomic_load(&live_blocks);
+}
+
+/* Is this the one that fails? */
+static int refused(void) {
+    if (!steward_on_plugin_side()) {
+        return 0;
+    }
+    note(WATCHED_ALLOC, "malloc");
+    const uint_fast64_t left = atomic_load_explicit(&until_failure, memory_order_relaxed);
+    if (left == 0) {
+        return 0;
+    }
+    if (left > 1) {
+        atomic_store_explicit(&until_failure, left - 1, memory_order_relaxed);
+        return 0;
+    }
+    const uint_fast64_t failures = atomic_load(&failures_left);
+    if (failures == 0) {
+        return 0;
+    }
+    atomic_store(&failures_left, failures - 1);
+    return 1;
+}
+
+static void* counted(void* block) {
+    if (block != NULL && steward_on_plugin_side()) {
+        atomic_fetch_add_explicit(&live_blocks, 1, memory_order_relaxed);
+    }
+    return block;
+}
+
+void* malloc(size_t size) {
+    return refused() ? NULL : counted(__libc_malloc(size));
+}
+
+void* calloc(size_t count, size_t size) {
+    return refused() ? NULL : counted(__libc_calloc(count, size));
+}
+
+void* realloc(void* block, size_t size) {
+    if (refused()) {
+        return NULL;
+    }
+    if (block == NULL) {
+        return counted(__libc_realloc(NULL, size));
+    }
+    return __libc_realloc(block, size);
+}
+
+void* memalign(size_t alignment, size_t size);
+void* memalign(size_t alignment, size_t size) {
+    return refused() ? NULL : counted(__libc_memalign(alignment, size));
+}
+
+void* aligned_alloc(size_t alignment, size_t size) {
+    return memalign(alignment, size);
+}
+
+int posix_memalign(void** out, size_t alignment, size_t size) {
+    void* const block = memalign(alignment, size);
+    if (block == NULL) {
+        return 12; /* ENOMEM */
+    }
+    *out = block;
+    return 0;
+}
+
+void free(void* block) {
+    if (block != NULL && steward_on_plugin_side()) {
+        atomic_fetch_sub_explicit(&live_blocks, 1, memory_order_relaxed);
+    }
+    __libc_free(block);
+}
+#else
+int watch_fail_allocation(uint64_t nth, uint64_t count) {
+    (void)nth;
+    (void)count;
+    return 0;
+}
+
+int64_t watch_live_blocks(void) {
+    return 0;
+}
+#endif
