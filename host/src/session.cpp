@@ -11,6 +11,7 @@
 #include <cstring>
 #include <future>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -83,7 +84,7 @@ struct Session::Impl {
     void finished(const std::string& left);
     void leave();
     void halt();
-    bool watched() const;
+    void publish_event(const core::Event& event);
     void changed();
     void publish_output();
     void flush_files();
@@ -148,10 +149,8 @@ Session::Impl::Impl(Setup s)
     service->on_change([this] { changed(); });
     supervisor.events().subscribe([this](const core::Event& event) {
         ++version;  // The first subscriber: it is counted before anybody else hears of it.
+        publish_event(event);
         writer.write(event);
-        if (watched()) {
-            socket->publish_event(mcp::to_json(*event_object(event)));
-        }
     });
     // A subreaper inherits the orphans of a guardian that was killed.
     if (const auto status = core::become_subreaper(); !status) {
@@ -368,7 +367,7 @@ void Session::Impl::publish_output() {
     published_at = loop.now();
     output_posted = false;
     const auto& output = supervisor.output(*service);
-    if (watched()) {
+    if (socket && socket->has_log_followers()) {
         const auto lines = output.lines_since(last_published, SIZE_MAX);
         const auto left_out = lines.empty() ? 0 : lines.front().sequence - last_published - 1;
         if (left_out != 0) {
@@ -388,14 +387,22 @@ void Session::Impl::publish_output() {
 }
 
 // Making the JSON takes longer than a step of the state machine, and stands between a crash and the
-// next start: only for somebody who reads it.
-bool Session::Impl::watched() const {
-    return socket && socket->clients() > 0;
+// next start: only for somebody who reads it. Before the log, whose thread would take the processor
+// away when it is woken.
+void Session::Impl::publish_event(const core::Event& event) {
+    if (!socket || !socket->has_event_followers()) {
+        return;
+    }
+    try {
+        socket->publish_event(mcp::to_json(*event_object(event)));
+    } catch (const std::bad_alloc&) {
+        return;  // Missed here, it can still be in the log.
+    }
 }
 
 void Session::Impl::changed() {
     ++version;
-    if (watched()) {
+    if (socket && socket->has_status_followers()) {
         socket->publish_status(mcp::to_json(*status_object(service->status(), log_file)));
     }
     if (change_hook) {

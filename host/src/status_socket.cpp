@@ -365,6 +365,12 @@ void StatusSocket::publish_log(const std::string& line) {
     publish(Want::kLogs, line);
 }
 
+bool StatusSocket::has_followers(Want want) const {
+    return std::any_of(clients_.begin(), clients_.end(), [want](const auto& entry) {
+        return entry.second->follows == want && !entry.second->closing;
+    });
+}
+
 void StatusSocket::publish(Want want, const std::string& text) {
     std::string line;
     for (auto it = clients_.begin(); it != clients_.end();) {

@@ -71,6 +71,10 @@ class StatusSocket {
     void publish_status(const std::string& json);
     void publish_event(const std::string& json);
     void publish_log(const std::string& line);
+    // Whether anybody does: what nobody follows need not be made.
+    bool has_status_followers() const { return has_followers(Want::kStatus); }
+    bool has_event_followers() const { return has_followers(Want::kEvents); }
+    bool has_log_followers() const { return has_followers(Want::kLogs); }
 
     std::size_t clients() const { return clients_.size(); }
 
@@ -87,6 +91,7 @@ class StatusSocket {
     void serve(Client& client, std::string_view line);
     std::vector<std::string> answer(const Request& request);
     void refuse(Client& client, std::string_view text);
+    bool has_followers(Want want) const;
     void publish(Want want, const std::string& line);
     void push(Client& client, const std::string& line);
     void drop_slow(Client& client);

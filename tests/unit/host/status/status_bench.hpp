@@ -158,6 +158,8 @@ class Served {
             socket_->publish_log(line);
         });
     }
+    // On the loop's thread.
+    const host::StatusSocket& socket() const { return *socket_; }
     std::size_t clients() {
         return on_loop([&] { return socket_->clients(); });
     }

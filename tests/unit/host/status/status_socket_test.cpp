@@ -2,6 +2,7 @@
 #include "status_socket.hpp"
 
 #include <sys/stat.h>
+#include <array>
 
 #include "status_bench.hpp"
 
@@ -187,6 +188,35 @@ TEST_CASE("a follower who goes away is forgotten") {
     CHECK(server.wait_for_clients(1));
     server.status(R"({"n":2})");
     CHECK(stays.line() == R"({"status":{"n":2}})");
+}
+
+TEST_CASE("it is known what somebody follows") {
+    const TempFolder temp;
+    Served<> server(temp.path());
+    const auto followed = [&server] {
+        return server.on_loop([&] {
+            const auto& socket = server.socket();
+            return std::array{socket.has_status_followers(), socket.has_event_followers(),
+                              socket.has_log_followers()};
+        });
+    };
+    Peer asks(temp.path(), R"({"want":"status"})");
+    CHECK(asks.line().starts_with("{\"status\":"));
+    CHECK(followed() == std::array{false, false, false});
+    server.event(R"({"n":1})");
+    Peer events(temp.path(), R"({"want":"events","follow":true})");
+    CHECK(events.line() == R"({"event":{"n":1}})");
+    CHECK(followed() == std::array{false, true, false});
+    Peer status(temp.path(), R"({"want":"status","follow":true})");
+    CHECK(status.line().starts_with("{\"status\":"));
+    server.log("a line");
+    Peer logs(temp.path(), R"({"want":"logs","follow":true})");
+    CHECK(logs.line() == R"({"log":"a line"})");
+    CHECK(followed() == std::array{true, true, true});
+    events.close();
+    status.close();
+    CHECK(server.wait_for_clients(1));
+    CHECK(followed() == std::array{false, false, true});
 }
 
 TEST_CASE("a source that fails costs an answer, not the server") {
