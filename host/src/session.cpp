@@ -1,6 +1,7 @@
 #include "session.hpp"
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -47,10 +48,18 @@ constexpr core::Duration kOutputPause = std::chrono::milliseconds(10);
 // down.
 constexpr core::Duration kFolderTime = std::chrono::seconds(1);
 
-std::thread run_loop(core::Loop& loop, const char* name) {
+enum class Wake { kAtOnce, kBehindOthers };
+
+std::thread run_loop(core::Loop& loop, const char* name, Wake wake = Wake::kAtOnce) {
     try {
-        return std::thread([&loop, name] {
+        return std::thread([&loop, name, wake] {
             pthread_setname_np(pthread_self(), name);
+            // A thread of that policy takes the processor from nobody when it is woken. What it
+            // starts is as usual again; a policy that somebody has chosen stays.
+            if (wake == Wake::kBehindOthers && sched_getscheduler(0) == SCHED_OTHER) {
+                const sched_param none{};
+                (void)sched_setscheduler(0, SCHED_BATCH | SCHED_RESET_ON_FORK, &none);
+            }
             loop.run();
         });
     } catch (const std::system_error& e) {
@@ -162,7 +171,7 @@ Session::Impl::Impl(Setup s)
     }
     loop_thread = run_loop(loop, "loop");
     try {
-        log_thread = run_loop(log_loop, "log");
+        log_thread = run_loop(log_loop, "log", Wake::kBehindOthers);
         output_thread = run_loop(output_loop, "output");
     } catch (...) {
         halt();
