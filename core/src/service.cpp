@@ -133,13 +133,22 @@ void Service::take_inputs() {
         // Before any action: the supervisor must have stopped accepting when an instance is
         // spawned.
         without_memory_skip([this] { sync_responder(); });
-        for (auto& action : result.actions) {
-            try {
-                perform(action);
-            } catch (const std::bad_alloc&) {
-                without_memory_skip([&] { answer_unasked(action); });
+        const auto carry_out = [&](bool spawns) {
+            for (auto& action : result.actions) {
+                if (std::holds_alternative<Spawn>(action) != spawns) {
+                    continue;
+                }
+                try {
+                    perform(action);
+                } catch (const std::bad_alloc&) {
+                    without_memory_skip([&] { answer_unasked(action); });
+                }
             }
-        }
+        };
+        // The order to start goes out first: an app that is down waits for it. What is told of it
+        // comes before all that follows from it, for that is a later input.
+        carry_out(/*spawns=*/true);
+        carry_out(/*spawns=*/false);
         without_memory_skip([this] { sync_watch(); });
         without_memory_skip([this] { sync_metrics(); });
     }
@@ -242,7 +251,7 @@ void Service::perform_spawn(const Spawn& action) {
             return;
         }
     }
-    oom_kills_ = parts_.os.oom_kills();
+    oom_kills_.reset();
     instance_id_ = hex(parts_.os.entropy()) + hex(parts_.os.entropy());
     metrics_.clear();
     SpawnRequest request;
@@ -272,12 +281,15 @@ void Service::perform_spawn(const Spawn& action) {
     request.out = std::move(pipes->out);
     request.err = std::move(pipes->err);
     parts_.guardian.spawn(std::move(request));
+    // Reading takes as long as the order: not before it. The instance cannot have grown yet.
+    oom_kills_ = parts_.os.oom_kills();
 }
 
 // A SIGKILL that nobody here has sent: the kernel says no more about who did than this count.
-void Service::note_memory_kill(Exited& exited) const {
-    const bool taken_down = state_.state != State::kStarting && state_.state != State::kRunning;
-    if (!exited.signaled || exited.code != SIGKILL || taken_down || !oom_kills_) {
+void Service::note_memory_kill(PendingExit& pending) const {
+    Exited& exited = pending.exited;
+    if (std::exchange(pending.noted, true) || !exited.signaled || exited.code != SIGKILL ||
+        (state_.state != State::kStarting && state_.state != State::kRunning) || !oom_kills_) {
         return;
     }
     const auto now = parts_.os.oom_kills();
@@ -285,18 +297,17 @@ void Service::note_memory_kill(Exited& exited) const {
         return;
     }
     const auto count = *now - *oom_kills_;
-    exited.note += (exited.note.empty() ? "" : "; ") +
-                   std::string("the kernel's out-of-memory killer has struck ") +
-                   (count == 1 ? "once" : std::to_string(count) + " times") +
-                   " on this machine since this instance was started";
-}
-
-void Service::on_exited(Exited exited) {
     try {
-        note_memory_kill(exited);
+        exited.note += (exited.note.empty() ? "" : "; ") +
+                       std::string("the kernel's out-of-memory killer has struck ") +
+                       (count == 1 ? "once" : std::to_string(count) + " times") +
+                       " on this machine since this instance was started";
     } catch (const std::bad_alloc&) {
         exited.note.clear();  // The exit itself is told once, and counts more.
     }
+}
+
+void Service::on_exited(Exited exited) {
     // Listens again if the app shut the socket down.
     const bool lost = config_.machine.port_mode == PortMode::kHandOver && state_.port != 0 &&
                       !port_closed_ && held_listener() < 0;
@@ -307,32 +318,46 @@ void Service::on_exited(Exited exited) {
     }
     // What an exit code means may stand in the last line that the app wrote (an import that failed,
     // a port in use); and the record of a crash has its last lines.
-    exit_pending_ = true;
+    pending_exit_ = PendingExit{std::move(exited), lost};
     try {
-        ask_last_lines(exited, lost);
+        ask_last_lines();
     } catch (const std::bad_alloc&) {
-        exit_pending_ = false;
-        feed_exited(std::move(exited), lost);
+        if (pending_exit_) {
+            end_pending_exit({});
+        }
+        return;
+    }
+    if (pending_exit_) {
+        note_memory_kill(*pending_exit_);  // While the output's thread looks for them.
     }
 }
 
-void Service::ask_last_lines(const Exited& told, bool lost) {
-    parts_.output.last_lines(state_.generation,
-                             [this, exited = told, lost, alive = alive_](LastLines lines) mutable {
-                                 if (!*alive) {
-                                     return;
-                                 }
-                                 if (exited.note.empty()) {
-                                     exited.note = binds_itself(lines.last);
-                                 }
-                                 exited.last_stderr_line = std::move(lines.last);
-                                 exited.output_tail = std::move(lines.tail);
-                                 exit_pending_ = false;
-                                 feed_exited(std::move(exited), lost);
-                                 if (std::exchange(empty_pending_, false)) {
-                                     feed(TreeEmpty{});
-                                 }
-                             });
+void Service::ask_last_lines() {
+    const auto generation = state_.generation;
+    parts_.output.last_lines(generation, [this, generation, alive = alive_](LastLines lines) {
+        // It may answer although asking has failed for want of memory.
+        if (*alive && pending_exit_ && generation == state_.generation) {
+            end_pending_exit(std::move(lines));
+        }
+    });
+}
+
+void Service::end_pending_exit(LastLines lines) {
+    note_memory_kill(*pending_exit_);
+    auto [exited, lost, noted] = *std::exchange(pending_exit_, std::nullopt);
+    try {
+        if (exited.note.empty()) {
+            exited.note = binds_itself(lines.last);
+        }
+    } catch (const std::bad_alloc&) {
+        exited.note.clear();
+    }
+    exited.last_stderr_line = std::move(lines.last);
+    exited.output_tail = std::move(lines.tail);
+    feed_exited(std::move(exited), lost);
+    if (std::exchange(empty_pending_, false)) {
+        feed(TreeEmpty{});
+    }
 }
 
 void Service::feed_exited(Exited exited, bool port_is_lost) {
@@ -343,7 +368,7 @@ void Service::feed_exited(Exited exited, bool port_is_lost) {
 }
 
 void Service::on_empty() {
-    if (exit_pending_) {
+    if (pending_exit_) {
         empty_pending_ = true;  // The machine hears of the exit first.
     } else {
         feed(TreeEmpty{});

@@ -100,7 +100,7 @@ void Service::sync_responder() {
     responder_timer_ = 0;
     // While an exit waits for its last line, the port may be lost and the machine not know it yet.
     if (config_.machine.port_mode != PortMode::kHandOver || state_.port == 0 || port_closed_ ||
-        exit_pending_) {
+        pending_exit_) {
         return;
     }
     const auto now = parts_.scheduler.now();

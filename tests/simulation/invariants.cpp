@@ -108,7 +108,8 @@ void ServiceInvariants::spawned(const SpawnRequest& request) {
     require(!exit_asked_, "exit-complete", "an instance was ordered after the session's end");
     require(request.generation > last_spawned_, "generation",
             "an instance was ordered with the generation of an older one");
-    require(request.generation == starts_, "generation",
+    // The order goes out before its service.start is told, in the same step.
+    require(request.generation == starts_ || request.generation == starts_ + 1, "generation",
             "the generation of an instance is not the number of starts");
     last_spawned_ = request.generation;
     require(!world_.port.answering(), "answered",
@@ -160,6 +161,8 @@ void ServiceInvariants::published(const Event& event) {
             break;
         }
         case EventName::kServiceStarted:
+            require(event.generation == starts_ && starts_ == last_spawned_, "generation",
+                    "an instance came up whose start was not told before");
             if (!config_.machine.probes()) {
                 well_since_ = now();
             }

@@ -74,6 +74,20 @@ TEST_CASE("a start takes the port, opens the output, and spawns with the listeni
     CHECK(bed.world.guardian.last_spawn().listener == FakePort::kListener);
 }
 
+TEST_CASE("the order to start again goes out before what is told of it", "[service][spawn]") {
+    ServiceBed bed;
+    bed.to_running();
+    std::size_t ordered = 0;
+    bed.world.on_event = [&](const Event& event) {
+        if (event.name == EventName::kServiceStart) {
+            ordered = bed.world.guardian.spawns().size();
+        }
+    };
+    bed.crash();
+    bed.advance(1s);
+    CHECK(ordered == 2);
+}
+
 TEST_CASE("without its script the app is misconfigured, and started when the script is there",
           "[service][spawn]") {
     auto config = app_config();
@@ -197,6 +211,20 @@ TEST_CASE("a SIGKILL that nobody here has sent is held against the kernel's coun
     SECTION("it has not") {
         bed.crash();
         CHECK(cause() == killed);
+    }
+    SECTION("it grows while the last lines are looked for") {
+        bed.world.output.line_takes = 50ms;
+        bed.crash();
+        count = 8;
+        bed.advance(50ms);
+        CHECK(cause() == killed);
+    }
+    SECTION("it had grown before the last lines are looked for") {
+        bed.world.output.line_takes = 50ms;
+        count = 8;
+        bed.crash();
+        bed.advance(50ms);
+        CHECK(cause() == killed + "; the kernel's out-of-memory killer has struck once" + since);
     }
     SECTION("the kernel does not say") {
         count.reset();

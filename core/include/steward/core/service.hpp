@@ -159,9 +159,16 @@ class Service {
     void sync_watch();
     void sync_metrics();
     void take_sample();
-    void note_memory_kill(Exited& exited) const;
+    // An exit that waits for the last lines of stderr.
+    struct PendingExit {
+        Exited exited;
+        bool port_is_lost = false;
+        bool noted = false;  // whether it may have been a kill for want of memory
+    };
+    void note_memory_kill(PendingExit& pending) const;
     void on_exited(Exited exited);
-    void ask_last_lines(const Exited& told, bool lost);
+    void ask_last_lines();
+    void end_pending_exit(LastLines lines);
     void feed_exited(Exited exited, bool port_is_lost);
     void on_empty();
     void on_folder_change(const std::string& name);
@@ -194,8 +201,8 @@ class Service {
     bool answering_ = false;
     bool watching_ = false;
     bool exit_asked_ = false;
-    bool port_closed_ = false;    // the session is over; nobody answers any more
-    bool exit_pending_ = false;   // an exit waits for the last line of stderr
+    bool port_closed_ = false;  // the session is over; nobody answers any more
+    std::optional<PendingExit> pending_exit_;
     bool empty_pending_ = false;  // the tree was empty meanwhile
     std::vector<Waiter> waiters_;
     std::function<void(std::string)> finished_;
