@@ -86,6 +86,10 @@ Status RotatingFile::rotate() {
     if (!fd) {
         return system_error(next + " cannot be made");
     }
+    // Not left to rename(): who replaces a file has ext4 write out the one that comes, at once.
+    if (files_ > 1) {
+        unlink((path() + "." + std::to_string(files_ - 1)).c_str());
+    }
     for (unsigned i = files_ - 1; files_ > 1 && i >= 1; --i) {
         const std::string from = i == 1 ? path() : path() + "." + std::to_string(i - 1);
         const std::string to = path() + "." + std::to_string(i);
