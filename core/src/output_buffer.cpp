@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -41,14 +42,10 @@ void MappedMemory::release() {
 
 OutputBuffer::OutputBuffer(RotatingFile& file, std::size_t max_bytes)
     : max_bytes_(std::max<std::size_t>(max_bytes, 1)),
-      max_records_((max_bytes_ + kNote) / OutputBatch::kMinRecord + 1),
+      max_records_(std::bit_ceil((max_bytes_ + kNote) / OutputBatch::kMinRecord + 1)),
       bytes_(max_bytes_ + kNote),
       records_(max_records_ * sizeof(Record)),
       file_(file) {}
-
-OutputBuffer::Record& OutputBuffer::record_at(std::uint64_t index) const {
-    return reinterpret_cast<Record*>(records_.data())[index % max_records_];
-}
 
 // ---- in
 

@@ -85,11 +85,13 @@ class OutputBuffer {
     void written(std::size_t bytes);
     Status rotate();
     void copy_in(std::string_view bytes);
-    Record& record_at(std::uint64_t index) const;
+    Record& record_at(std::uint64_t index) const {
+        return reinterpret_cast<Record*>(records_.data())[index & (max_records_ - 1)];
+    }
     std::size_t in_use() const;
 
     const std::size_t max_bytes_;
-    const std::size_t max_records_;
+    const std::size_t max_records_;  // a power of two, for a division for each record is felt
     MappedMemory bytes_;
     MappedMemory records_;
 
