@@ -24,7 +24,7 @@ void LineTail::add(const OutputBatch& batch) {
         head.stream = batch.stream();
         head.goes_on = record.goes_on;
         memory_.append(reinterpret_cast<const char*>(&head), sizeof head);
-        memory_.append(batch.bytes(), at + record.head, length);
+        memory_.append(batch.bytes().substr(at + record.head, length));
         at += record.length;
         bytes_ += cost(head);
         ++count_;

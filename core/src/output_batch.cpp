@@ -1,7 +1,9 @@
 #include "output_batch.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
+#include <utility>
 
 #include "utf8.hpp"
 
@@ -37,36 +39,45 @@ void OutputBatch::make_head(const char* kind) {
     head_ += std::to_string(generation_);
     head_ += ' ';
     head_ += kind;
+    head_goes_on_ = head_ + "+ ";
+    head_ += ' ';
 }
 
 void OutputBatch::add(std::string_view text, bool goes_on) {
-    const std::size_t begin = bytes_.size();
-    bytes_ += head_;
-    bytes_ += goes_on ? "+ " : " ";
-    const std::size_t head = bytes_.size() - begin;
-    append_escaped(bytes_, text);
-    finish(begin, head, text.size() + (goes_on ? 0 : 1), goes_on);
+    add_record(goes_on ? head_goes_on_ : head_, text, text.size() + (goes_on ? 0 : 1), goes_on);
 }
 
 void OutputBatch::note(WallTime wall, std::string_view text) {
     clear();
     wall_ = wall;
     generation_ = 0;
-    make_head("log ");
-    bytes_ += head_;
-    append_escaped(bytes_, text);
-    finish(0, head_.size(), 0, /*goes_on=*/false);
+    make_head("log");
+    add_record(head_, text, 0, /*goes_on=*/false);
 }
 
-void OutputBatch::finish(std::size_t begin, std::size_t head, std::size_t raw_bytes, bool goes_on) {
-    bytes_ += '\n';
-    records_.push_back({static_cast<std::uint32_t>(bytes_.size() - begin),
-                        static_cast<std::uint32_t>(raw_bytes), static_cast<std::uint32_t>(head),
-                        goes_on});
+char* OutputBatch::room_for(std::size_t bytes) {
+    if (size_ - used_ < bytes) {
+        size_ = std::max(used_, kLarge) + 2 * bytes;
+        std::unique_ptr<char[]> memory(new char[size_]);
+        std::copy_n(memory_.get(), used_, memory.get());
+        memory_ = std::move(memory);
+    }
+    return memory_.get() + used_;
+}
+
+void OutputBatch::add_record(std::string_view head, std::string_view text, std::size_t raw_bytes,
+                             bool goes_on) {
+    char* const begin = room_for(head.size() + kMaxEscaped * text.size() + 1);
+    char* end = escape_to(std::copy(head.begin(), head.end(), begin), text);
+    *end++ = '\n';
+    const auto length = static_cast<std::size_t>(end - begin);
+    used_ += length;
+    records_.push_back({static_cast<std::uint32_t>(length), static_cast<std::uint32_t>(raw_bytes),
+                        static_cast<std::uint32_t>(head.size()), goes_on});
 }
 
 void OutputBatch::clear() {
-    bytes_.clear();
+    used_ = 0;
     records_.clear();
 }
 

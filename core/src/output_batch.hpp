@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <ctime>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,10 +37,10 @@ class OutputBatch {
     void note(WallTime wall, std::string_view text);
 
     bool empty() const { return records_.empty(); }
-    bool is_large() const { return bytes_.size() >= kLarge; }
+    bool is_large() const { return used_ >= kLarge; }
     void clear();
 
-    const std::string& bytes() const { return bytes_; }
+    std::string_view bytes() const { return {memory_.get(), used_}; }
     const std::vector<Record>& records() const { return records_; }
     WallTime wall() const { return wall_; }
     std::uint64_t generation() const { return generation_; }
@@ -47,15 +48,20 @@ class OutputBatch {
 
   private:
     void make_head(const char* kind);
-    void finish(std::size_t begin, std::size_t head, std::size_t raw_bytes, bool goes_on);
+    char* room_for(std::size_t bytes);
+    void add_record(std::string_view head, std::string_view text, std::size_t raw_bytes,
+                    bool goes_on);
 
     WallTime wall_{};
     std::uint64_t generation_ = 0;
     OutputStream stream_ = OutputStream::kOut;
-    std::time_t second_ = -1;  // the one that second_text_ is about
-    std::string second_text_;  // "2026-11-22T10:22:33"
-    std::string head_;         // "2026-11-22T10:22:33.123Z #3 err"
-    std::string bytes_;        // the records, one after the other
+    std::time_t second_ = -1;         // the one that second_text_ is about
+    std::string second_text_;         // "2026-11-22T10:22:33"
+    std::string head_;                // "2026-11-22T10:22:33.123Z #3 err "
+    std::string head_goes_on_;        // "2026-11-22T10:22:33.123Z #3 err+ "
+    std::unique_ptr<char[]> memory_;  // the records, one after the other
+    std::size_t size_ = 0;            // of the memory; what is never used weighs nothing
+    std::size_t used_ = 0;
     std::vector<Record> records_;
 };
 

@@ -84,7 +84,7 @@ bool OutputBuffer::add(const OutputBatch& batch) {
         used += record.length;
         taken += record.length;
     }
-    copy_in(std::string_view(batch.bytes()).substr(0, taken));
+    copy_in(batch.bytes().substr(0, taken));
     const std::lock_guard lock(mutex_);
     shared_in_ = in_;
     shared_records_in_ = records_in_;

@@ -16,6 +16,9 @@ std::size_t utf8_unfinished(std::string_view text);
 // Appends the text; each byte that is no part of well-formed UTF-8, and each control character but
 // the tab, becomes \xNN. A backslash stays as it is.
 void append_escaped(std::string& out, std::string_view text);
+// The same, to memory that has room for kMaxEscaped times as much. Returns the end.
+constexpr std::size_t kMaxEscaped = 4;
+char* escape_to(char* out, std::string_view text);
 
 // At most `limit` bytes of it, never ending within a sequence. Precondition: the text is
 // well-formed.

@@ -49,6 +49,21 @@ TEST_CASE("lines come out the same however the bytes are divided", "[output]") {
     CHECK((got.pieces == expected));
 }
 
+TEST_CASE("one byte to be escaped is found wherever it stands", "[output]") {
+    const std::size_t size = GENERATE(1U, 7U, 8U, 15U, 16U, 17U, 31U, 32U, 33U, 99U);
+    for (std::size_t at = 0; at < size; ++at) {
+        for (const auto& [byte, expected] :
+             {std::pair('\x1f', "\\x1f"), std::pair('\x7f', "\\x7f"), std::pair('\x80', "\\x80"),
+              std::pair('\xff', "\\xff"), std::pair('\0', "\\x00"), std::pair('\t', "\t"),
+              std::pair(' ', " "), std::pair('~', "~")}) {
+            std::string text = steward::test::repeated('x', size);
+            text[at] = byte;
+            const std::string rest = steward::test::repeated('x', size - at - 1);
+            REQUIRE(escaped(text) == steward::test::repeated('x', at) + expected + rest);
+        }
+    }
+}
+
 TEST_CASE("a line of exactly the largest size is one piece, whole when its end comes with it",
           "[output]") {
     LineSplitter splitter;
