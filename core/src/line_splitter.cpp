@@ -1,5 +1,6 @@
 #include "line_splitter.hpp"
 
+#include <cstring>
 #include <vector>
 
 namespace steward::core {
@@ -21,6 +22,14 @@ std::string shown(std::string_view raw) {
     std::string escaped;
     append_escaped(escaped, raw);
     return std::string(utf8_cut(escaped, LineSplitter::kMaxHead));
+}
+
+// string_view's rfind looks at one byte after the other.
+std::size_t newline_before(std::string_view bytes, std::size_t end) {
+    const void* const found = memrchr(bytes.data(), '\n', end);
+    return found == nullptr
+               ? std::string_view::npos
+               : static_cast<std::size_t>(static_cast<const char*>(found) - bytes.data());
 }
 
 }  // namespace
@@ -47,6 +56,18 @@ void LineSplitter::remember(std::string_view head) {
     if (!is_blank(head)) {
         last_[last_count_++ % kRemembered].assign(head);
     }
+}
+
+// Where the last kRemembered lines begin that end here and are not blank; 0 if there are not more.
+std::size_t LineSplitter::last_lines_begin(std::string_view bytes) {
+    std::size_t end = newline_before(bytes, bytes.size());
+    for (std::size_t count = 0; end != std::string_view::npos && count < kRemembered;) {
+        const std::size_t before = newline_before(bytes, end);
+        const std::size_t begin = before == std::string_view::npos ? 0 : before + 1;
+        count += is_blank(bytes.substr(begin, std::min(end - begin, kMaxHead))) ? 0 : 1;
+        end = before;
+    }
+    return end == std::string_view::npos ? 0 : end + 1;
 }
 
 void LineSplitter::end_line() {

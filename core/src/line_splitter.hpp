@@ -45,6 +45,7 @@ class LineSplitter {
         head_.append(bytes.substr(0, kMaxHead - head_.size()));
     }
     void remember(std::string_view head);
+    static std::size_t last_lines_begin(std::string_view bytes);
     void end_line();
 
     std::string partial_;                        // shorter than kMaxPiece between calls
@@ -55,21 +56,29 @@ class LineSplitter {
 
 template <class OnPiece>
 void LineSplitter::feed(std::string_view bytes, OnPiece&& piece) {
+    // Of many lines, all but the last would be remembered for nothing.
+    std::size_t forgotten = last_lines_begin(bytes);
+    const auto pass = [&](std::size_t count) {
+        bytes.remove_prefix(count);
+        forgotten -= std::min(forgotten, count);
+    };
     while (!bytes.empty()) {
         const auto newline = bytes.find('\n');
         const std::size_t length = std::min(newline, bytes.size());
         if (newline != std::string_view::npos && partial_.empty() && length <= kMaxPiece &&
             head_.empty()) {
             // The common case: a whole line, straight from the read buffer.
-            remember(bytes.substr(0, std::min(length, kMaxHead)));
+            if (forgotten == 0) {
+                remember(bytes.substr(0, std::min(length, kMaxHead)));
+            }
             piece(bytes.substr(0, length), /*goes_on=*/false);
-            bytes.remove_prefix(length + 1);
+            pass(length + 1);
             continue;
         }
         const std::size_t taken = std::min(length, kMaxPiece - partial_.size());
         add_head(bytes.substr(0, taken));
         partial_.append(bytes.substr(0, taken));
-        bytes.remove_prefix(taken);
+        pass(taken);
         if (taken == length) {
             if (newline == std::string_view::npos) {
                 // A full piece would leave no room to go on with.
@@ -78,7 +87,7 @@ void LineSplitter::feed(std::string_view bytes, OnPiece&& piece) {
                 }
                 return;
             }
-            bytes.remove_prefix(1);
+            pass(1);
             end_line();
             piece(std::string_view(partial_), /*goes_on=*/false);
             partial_.clear();

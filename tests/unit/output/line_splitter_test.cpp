@@ -49,6 +49,25 @@ TEST_CASE("lines come out the same however the bytes are divided", "[output]") {
     CHECK((got.pieces == expected));
 }
 
+TEST_CASE("the last lines are the same whether many come at once or each alone", "[output]") {
+    std::string bytes = "begun ";
+    for (int i = 0; i < 40; ++i) {
+        bytes += "line " + std::to_string(i) + (i % 3 == 0 ? "\n\n \t\n" : "\n");
+    }
+    bytes += std::string(GENERATE(0U, 1U, 30U), '\n') + GENERATE("", "begun");
+    LineSplitter at_once;
+    LineSplitter divided;
+    Collector got;
+    at_once.feed(std::string_view(bytes).substr(0, 3), got.piece());
+    at_once.feed(std::string_view(bytes).substr(3), got.piece());
+    for (const char& byte : bytes) {
+        divided.feed({&byte, 1}, got.piece());
+    }
+    CHECK(at_once.last_line() == divided.last_line());
+    CHECK(at_once.last_lines(4096) == divided.last_lines(4096));
+    CHECK(at_once.last_lines(4096).find("line 31\n") != std::string::npos);
+}
+
 TEST_CASE("one byte to be escaped is found wherever it stands", "[output]") {
     const std::size_t size = GENERATE(1U, 7U, 8U, 15U, 16U, 17U, 31U, 32U, 33U, 99U);
     for (std::size_t at = 0; at < size; ++at) {
