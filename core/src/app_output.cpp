@@ -112,8 +112,8 @@ struct AppOutput::Impl : std::enable_shared_from_this<AppOutput::Impl> {
     bool read_once(const Key& key, Pipe& pipe, std::size_t limit);
     bool read_what_is_there(const Key& key);
     template <class Feed>
-    void take(const Key& key, Feed feed);
-    void pass_on();
+    void take(const Key& key, std::size_t whole_bytes, Feed feed);
+    void pass_on(bool superseded);
     std::string_view skim(const Key& key, Pipe& pipe, std::string_view bytes);
     void watch_partial(const Key& key, Pipe& pipe, bool line_ended);
     void partial_due(const Key& key);
@@ -167,8 +167,9 @@ struct AppOutput::Impl : std::enable_shared_from_this<AppOutput::Impl> {
     std::map<std::uint64_t, LastLines> last_words;  // of closed pipes
     MappedMemory read_buffer{kReadSize};
     OutputBatch batch;
-    std::string file_error;  // why the file takes nothing now
-    std::string gap_reason;  // why lines are missing, as far as the file said
+    std::uint64_t untold_lines = 0;  // that `lines` was spared
+    std::string file_error;          // why the file takes nothing now
+    std::string gap_reason;          // why lines are missing, as far as the file said
     bool in_trouble = false;
     TimerId trouble_timer = 0;
     TimePoint last_drop{};
@@ -399,8 +400,9 @@ bool AppOutput::Impl::read_once(const Key& key, Pipe& pipe, std::size_t limit) {
     const std::string_view bytes(read_buffer.data(), static_cast<std::size_t>(got));
     buffer.read(bytes.size());
     const auto rest = skim(key, pipe, bytes);
-    take(key, [&](auto piece) { pipe.splitter.feed(rest, piece); });
-    watch_partial(key, pipe, bytes.find('\n') != std::string_view::npos);
+    const std::size_t whole = pipe.splitter.whole_bytes(rest);
+    take(key, whole, [&](auto piece) { pipe.splitter.feed(rest, piece); });
+    watch_partial(key, pipe, whole != 0 || rest.size() != bytes.size());
     return true;
 }
 
@@ -422,21 +424,22 @@ bool AppOutput::Impl::read_what_is_there(const Key& key) {
     }
 }
 
+// whole_bytes: as many as are known to come out of this.
 template <class Feed>
-void AppOutput::Impl::take(const Key& key, Feed feed) {
+void AppOutput::Impl::take(const Key& key, std::size_t whole_bytes, Feed feed) {
     batch.begin(wall_now(), key.first, key.second);
-    bool any = false;
+    std::size_t taken = 0;
     feed([&](std::string_view text, bool goes_on) {
-        any = true;
+        taken += text.size() + (goes_on ? 0 : 1);
         batch.add(text, goes_on);
         if (batch.is_large()) {
-            pass_on();
+            pass_on(/*superseded=*/whole_bytes >= taken + options.tail_bytes);
         }
     });
-    if (!any) {
+    if (taken == 0) {
         return;
     }
-    pass_on();
+    pass_on(/*superseded=*/false);
     if (options.on_lines) {
         options.on_lines();
     }
@@ -454,20 +457,26 @@ std::string_view AppOutput::Impl::skim(const Key& key, Pipe& pipe, std::string_v
         return bytes;
     }
     // What has begun with an earlier read.
-    take(key, [&](auto piece) { pipe.splitter.feed(bytes.substr(0, first + 1), piece); });
+    take(key, 0, [&](auto piece) { pipe.splitter.feed(bytes.substr(0, first + 1), piece); });
     const auto skipped = bytes.substr(first + 1, last - first);
     const auto count = static_cast<std::uint64_t>(std::count(skipped.begin(), skipped.end(), '\n'));
-    lines.skip(count);
+    untold_lines += count;
     buffer.drop(count, skipped.size());
     last_drop = output.now();
     return bytes.substr(last + 1);
 }
 
-void AppOutput::Impl::pass_on() {
+// superseded: the tail will be filled by what comes in the same read, so that it needs only the
+// number of these lines, unless somebody waits for one of them.
+void AppOutput::Impl::pass_on(bool superseded) {
     if (batch.empty()) {
         return;
     }
-    lines.add(batch);
+    if (superseded && awaited.empty()) {
+        untold_lines += batch.records().size();
+    } else {
+        lines.add(batch, std::exchange(untold_lines, 0));
+    }
     if (buffer.gap_can_end()) {
         end_gap();
     }
@@ -512,7 +521,7 @@ void AppOutput::Impl::partial_due(const Key& key) {
             output.arm(pipe.partial_since + kPartialLimit, [this, key] { partial_due(key); });
         return;
     }
-    take(key, [&](auto piece) { pipe.splitter.flush(/*at_end=*/false, piece); });
+    take(key, 0, [&](auto piece) { pipe.splitter.flush(/*at_end=*/false, piece); });
 }
 
 void AppOutput::Impl::finish(const Key& key) {
@@ -523,7 +532,7 @@ void AppOutput::Impl::finish(const Key& key) {
     Pipe& pipe = it->second;
     output.unwatch(pipe.fd.get());
     output.disarm(pipe.partial_timer);
-    take(key, [&](auto piece) { pipe.splitter.flush(/*at_end=*/true, piece); });
+    take(key, 0, [&](auto piece) { pipe.splitter.flush(/*at_end=*/true, piece); });
     if (key.second == OutputStream::kErr) {
         last_words[key.first] = {pipe.splitter.last_line(),
                                  pipe.splitter.last_lines(LastLines::kMaxBytes)};

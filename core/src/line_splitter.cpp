@@ -34,6 +34,11 @@ std::size_t newline_before(std::string_view bytes, std::size_t end) {
 
 }  // namespace
 
+std::size_t LineSplitter::whole_bytes(std::string_view bytes) const {
+    const std::size_t newline = newline_before(bytes, bytes.size());
+    return newline == std::string_view::npos ? 0 : partial_.size() + newline + 1;
+}
+
 std::string LineSplitter::last_line() const {
     if (!is_blank(head_)) {
         return shown(head_);

@@ -32,6 +32,9 @@ class LineSplitter {
     template <class OnPiece>
     void flush(bool at_end, OnPiece&& piece);
     bool has_partial() const { return !partial_.empty(); }
+    // So many bytes of what was fed will have been given out, at least, when these have been fed too:
+    // all up to the last newline. 0: none is among these.
+    std::size_t whole_bytes(std::string_view bytes) const;
 
     // The beginning of the last line that is not blank, ended or not; escaped, at most kMaxHead
     // bytes.

@@ -12,8 +12,15 @@ LineTail::Head LineTail::head_at(std::size_t at) const {
     return head;
 }
 
-void LineTail::add(const OutputBatch& batch) {
+void LineTail::add(const OutputBatch& batch, std::uint64_t skipped) {
     const std::lock_guard lock(mutex_);
+    if (skipped > 0) {
+        sequence_ += skipped;
+        memory_.clear();
+        begin_ = 0;
+        count_ = 0;
+        bytes_ = 0;
+    }
     std::size_t at = 0;
     for (const auto& record : batch.records()) {
         const std::uint32_t length = record.length - record.head - 1;
@@ -41,15 +48,6 @@ void LineTail::add(const OutputBatch& batch) {
             begin_ = 0;
         }
     }
-}
-
-void LineTail::skip(std::uint64_t lines) {
-    const std::lock_guard lock(mutex_);
-    sequence_ += lines;
-    memory_.clear();
-    begin_ = 0;
-    count_ = 0;
-    bytes_ = 0;
 }
 
 std::vector<OutputLine> LineTail::lines(std::uint64_t skip, std::size_t count) const {

@@ -19,10 +19,8 @@ class LineTail {
     explicit LineTail(std::size_t max_bytes) : max_bytes_(max_bytes) {}
 
     // Numbers the lines and keeps copies of them; the oldest make way. One line is kept whatever
-    // its size.
-    void add(const OutputBatch& batch);
-    // So many lines came that are not kept, nor those before them.
-    void skip(std::uint64_t lines);
+    // its size. `skipped`: so many lines came before them that are not kept, nor those before.
+    void add(const OutputBatch& batch, std::uint64_t skipped);
     std::vector<OutputLine> last(std::size_t max_lines) const;
     std::vector<OutputLine> since(std::uint64_t sequence, std::size_t max_lines) const;
     // Of the last line; 0 before the first.

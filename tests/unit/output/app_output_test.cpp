@@ -124,6 +124,40 @@ TEST_CASE("the tail is bounded and the numbers show what is missing", "[output]"
     CHECK(output.output.lines_since(1, 3).front().sequence == lines.front().sequence);
 }
 
+TEST_CASE("the tail and the numbers are the same when much more than it holds is read at once",
+          "[output]") {
+    const TempFolder folder;
+    auto options = in_folder(folder);
+    options.tail_bytes = 10000;
+    Output output(options);
+    auto pipes = output.open(1);
+    REQUIRE(fcntl(pipes.out.get(), F_GETPIPE_SZ) >= 1 << 20);
+    std::string sent = "line 1\nbegun, ";
+    test::write_all(pipes.out.get(), sent);
+    REQUIRE(output.shows("line 1"));
+    {
+        const test::Held held(output.output_thread);
+        std::string more = "line 2\n";
+        for (int i = 3; i <= 40000; ++i) {
+            more += "line " + std::to_string(i) + "\n";
+        }
+        test::write_all(pipes.out.get(), more + "begun");
+        sent += more;
+    }
+    REQUIRE(output.shows("line 40000"));
+    const auto lines = output.output.tail(100000);
+    CHECK(lines.size() > 50);
+    CHECK(lines.back().sequence == 40000);
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+        const auto number = 40001 - lines.size() + i;
+        REQUIRE(lines[i].sequence == number);
+        REQUIRE(lines[i].text == "line " + std::to_string(number));
+    }
+    pipes = {};
+    REQUIRE(output.settles(sent.size() + 5));
+    CHECK(output.output.counters().kept_lines + output.output.counters().dropped_lines == 40001);
+}
+
 TEST_CASE("a prompt without a newline is shown after a second, and its rest later", "[output]") {
     const TempFolder folder;
     Output output(in_folder(folder));

@@ -229,6 +229,17 @@ TEST_CASE("an awaited line is answered when it has come with all that follows it
         CHECK(awaited.took < 5s);
         CHECK(output.output.tail(1).at(0).text == "  File x");
     }
+    SECTION("although more than the tail holds is read with it") {
+        const auto awaited = await(output, 3, 10s, [&] {
+            const test::Held held(output.output_thread);
+            test::write_all(pipes.err.get(), "Thread 1 (most recent call first):\n");
+            for (int i = 0; i < 900; ++i) {
+                test::write_all(pipes.err.get(), test::repeated('x', 999) + "\n");
+            }
+        });
+        CHECK(awaited.came);
+        CHECK(awaited.took < 5s);
+    }
     SECTION("by the limit at the latest, however much follows") {
         std::atomic<bool> stop{false};
         std::thread writer;

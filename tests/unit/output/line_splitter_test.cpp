@@ -68,6 +68,14 @@ TEST_CASE("the last lines are the same whether many come at once or each alone",
     CHECK(at_once.last_lines(4096).find("line 31\n") != std::string::npos);
 }
 
+TEST_CASE("what will come out is known before", "[output]") {
+    LineSplitter splitter;
+    Collector got;
+    CHECK(splitter.whole_bytes("none ends") == 0);
+    splitter.feed("begun", got.piece());
+    CHECK(splitter.whole_bytes(", ended\nanother\nbegun") == 5 + 8 + 8);
+}
+
 TEST_CASE("one byte to be escaped is found wherever it stands", "[output]") {
     const std::size_t size = GENERATE(1U, 7U, 8U, 15U, 16U, 17U, 31U, 32U, 33U, 99U);
     for (std::size_t at = 0; at < size; ++at) {
