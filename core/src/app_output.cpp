@@ -459,7 +459,7 @@ std::string_view AppOutput::Impl::skim(const Key& key, Pipe& pipe, std::string_v
     // What has begun with an earlier read.
     take(key, 0, [&](auto piece) { pipe.splitter.feed(bytes.substr(0, first + 1), piece); });
     const auto skipped = bytes.substr(first + 1, last - first);
-    const auto count = static_cast<std::uint64_t>(std::count(skipped.begin(), skipped.end(), '\n'));
+    const std::uint64_t count = count_newlines(skipped);
     untold_lines += count;
     buffer.drop(count, skipped.size());
     last_drop = output.now();

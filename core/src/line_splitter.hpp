@@ -109,6 +109,8 @@ void LineSplitter::flush(bool at_end, OnPiece&& piece) {
     partial_.erase(0, partial_.size() - kept);
 }
 
+std::size_t count_newlines(std::string_view bytes);
+
 // The first of these, so many lines and bytes at the most, with the first one at the bottom.
 std::string join_last(const std::vector<std::string>& newest_first, std::size_t max_lines,
                       std::size_t max_bytes);

@@ -76,6 +76,17 @@ TEST_CASE("what will come out is known before", "[output]") {
     CHECK(splitter.whole_bytes(", ended\nanother\nbegun") == 5 + 8 + 8);
 }
 
+TEST_CASE("newlines are counted", "[output]") {
+    const std::size_t size = GENERATE(0U, 1U, 63U, 64U, 65U, 1000U);
+    CHECK(count_newlines(std::string(size, '\n')) == size);
+    std::string text(size, 'x');
+    std::size_t expected = 0;
+    for (std::size_t at = 0; at < size; at += 7, ++expected) {
+        text[at] = '\n';
+    }
+    CHECK(count_newlines(text) == expected);
+}
+
 TEST_CASE("one byte to be escaped is found wherever it stands", "[output]") {
     const std::size_t size = GENERATE(1U, 7U, 8U, 15U, 16U, 17U, 31U, 32U, 33U, 99U);
     for (std::size_t at = 0; at < size; ++at) {
