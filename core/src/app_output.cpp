@@ -14,6 +14,7 @@
 #include "line_tail.hpp"
 #include "output_batch.hpp"
 #include "output_buffer.hpp"
+#include "output_troubles.hpp"
 #include "rotating_file.hpp"
 #include "steward/core/unique_fd.hpp"
 #include "utf8.hpp"
@@ -31,7 +32,6 @@ constexpr Duration kPartialLimit = std::chrono::seconds(1);
 constexpr Duration kCloseAfter = std::chrono::seconds(2);
 constexpr Duration kLineQuiet = std::chrono::milliseconds(20);
 constexpr Duration kRetryAfter = std::chrono::milliseconds(250);
-constexpr Duration kTroubleOver = std::chrono::seconds(1);
 // Who drops lines after so long says that the file is stuck, not that the app is fast.
 constexpr Duration kStuckAfter = std::chrono::seconds(1);
 // The buffer's memory is given back after so much of it was used and nothing came for so long.
@@ -125,9 +125,6 @@ struct AppOutput::Impl : std::enable_shared_from_this<AppOutput::Impl> {
 
     // The output thread: what the file does not take.
     void end_gap();
-    void file_error_is(const std::string& error);
-    void trouble_begins(const std::string& why);
-    void look_at_trouble();
     std::string why_dropped();
     void release_later();
     void release_due();
@@ -167,13 +164,8 @@ struct AppOutput::Impl : std::enable_shared_from_this<AppOutput::Impl> {
     std::map<std::uint64_t, LastLines> last_words;  // of closed pipes
     MappedMemory read_buffer{kReadSize};
     OutputBatch batch;
-    std::uint64_t untold_lines = 0;  // that `lines` was spared
-    std::string file_error;          // why the file takes nothing now
-    std::string gap_reason;          // why lines are missing, as far as the file said
-    bool in_trouble = false;
-    TimerId trouble_timer = 0;
-    TimePoint last_drop{};
-    OutputCounters told;         // when the last trouble was over
+    std::uint64_t untold_lines = 0;  // not in `lines` yet
+    OutputTroubles troubles{output, buffer, options.on_trouble};
     std::size_t used_bytes = 0;  // of the buffer, since its memory was given back
     std::uint64_t used_until = 0;
     TimerId release_timer = 0;
@@ -214,7 +206,6 @@ AppOutput::~AppOutput() {
     for (const auto& [ticket, line] : impl_->awaited) {
         impl_->output.disarm(line.quiet);
     }
-    impl_->output.disarm(impl_->trouble_timer);
     impl_->output.disarm(impl_->release_timer);
     impl_->files.disarm(impl_->retry);
 }
@@ -462,7 +453,7 @@ std::string_view AppOutput::Impl::skim(const Key& key, Pipe& pipe, std::string_v
     const std::uint64_t count = count_newlines(skipped);
     untold_lines += count;
     buffer.drop(count, skipped.size());
-    last_drop = output.now();
+    troubles.dropped();
     return bytes.substr(last + 1);
 }
 
@@ -489,8 +480,8 @@ void AppOutput::Impl::pass_on(bool superseded) {
     schedule_pump();
     release_later();
     if (dropped) {
-        last_drop = output.now();
-        trouble_begins(why_dropped());
+        troubles.dropped();
+        troubles.begin(why_dropped());
     }
 }
 
@@ -618,22 +609,13 @@ void AppOutput::Impl::read_everything() {
 // ---- the output thread: what the file does not take
 
 void AppOutput::Impl::end_gap() {
-    buffer.end_gap(gap_reason.empty() ? "written faster than the disk takes them" : gap_reason);
-    gap_reason = file_error;
+    buffer.end_gap(troubles.take_gap_reason());
     schedule_pump();
 }
 
-void AppOutput::Impl::file_error_is(const std::string& error) {
-    file_error = error;
-    if (!error.empty()) {
-        gap_reason = error;
-        trouble_begins(error);
-    }
-}
-
 std::string AppOutput::Impl::why_dropped() {
-    if (!file_error.empty()) {
-        return file_error;
+    if (!troubles.file_error().empty()) {
+        return troubles.file_error();
     }
     const std::lock_guard lock(path_mutex);
     const auto still = output.now() - file_moved.load();
@@ -642,41 +624,6 @@ std::string AppOutput::Impl::why_dropped() {
         return path + " has taken nothing for " + std::to_string(seconds) + " s";
     }
     return "written faster than " + path + " takes it";
-}
-
-// Told once, not for each line.
-void AppOutput::Impl::trouble_begins(const std::string& why) {
-    if (std::exchange(in_trouble, true)) {
-        return;
-    }
-    if (options.on_trouble) {
-        options.on_trouble(
-            {/*over=*/false, "the app's output cannot be kept in full: " + why, 0, 0});
-    }
-    look_at_trouble();
-}
-
-void AppOutput::Impl::look_at_trouble() {
-    const auto now = buffer.counters();
-    const bool over = file_error.empty() && !buffer.has_gap() &&
-                      output.now() - last_drop >= kTroubleOver && trouble_timer != 0;
-    trouble_timer = 0;
-    if (!over) {
-        trouble_timer = output.arm(output.now() + kTroubleOver, [this] { look_at_trouble(); });
-        return;
-    }
-    in_trouble = false;
-    const auto lost_lines = now.dropped_lines - told.dropped_lines;
-    const auto lost_bytes = now.dropped_bytes - told.dropped_bytes;
-    told = now;
-    gap_reason.clear();
-    if (options.on_trouble) {
-        options.on_trouble({/*over=*/true,
-                            "the app's output is kept again; " + std::to_string(lost_lines) +
-                                (lost_lines == 1 ? " line (" : " lines (") +
-                                std::to_string(lost_bytes) + " bytes) were dropped",
-                            lost_lines, lost_bytes});
-    }
 }
 
 void AppOutput::Impl::release_later() {
@@ -716,7 +663,8 @@ OutputBuffer::Pump AppOutput::Impl::pump() {
     const auto result = buffer.pump();
     if (buffer.error() != told_error) {
         told_error = buffer.error();
-        output.post(guarded([error = told_error](Impl& self) { self.file_error_is(error); }));
+        output.post(
+            guarded([error = told_error](Impl& self) { self.troubles.file_error_is(error); }));
     }
     if (result == OutputBuffer::Pump::kStuck) {
         if (retry == 0) {
