@@ -23,7 +23,8 @@ namespace steward::core {
 namespace {
 
 constexpr int kPipeSize = 1 << 20;
-constexpr std::size_t kReadSize = kPipeSize;
+// Half a pipe: a memory that is seldom used in full may weigh more later than at the beginning.
+constexpr std::size_t kReadSize = kPipeSize / 2;
 constexpr int kReadsPerWakeUp = 2;
 constexpr std::size_t kRemembered =
     8;  // instances whose last line is known after their pipes are closed
