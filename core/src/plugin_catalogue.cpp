@@ -28,6 +28,8 @@
 #include "steward/core/machine.hpp"
 #include "steward/core/spawn.hpp"
 
+#include "built_in_plugin.hpp"
+
 namespace steward::core {
 namespace {
 
@@ -348,10 +350,13 @@ std::vector<PluginInfo> PluginCatalogue::list() {
             files.emplace_back(std::move(file), "--plugin-dir " + folder);
         }
     }
+    const std::size_t extra = files.size();
     for (auto& file : files_of(places_.own_folder)) {
         files.emplace_back(std::move(file), "next to the program");
     }
     auto found = examine(files);
+    found.insert(found.begin() + static_cast<std::ptrdiff_t>(extra), built_in().begin(),
+                 built_in().end());
     std::map<std::string, std::string> first;
     for (auto& info : found) {
         if (info.error.empty()) {
@@ -375,6 +380,12 @@ Result<PluginInfo> PluginCatalogue::find(const std::string& name) {
             if (access(file.c_str(), F_OK) == 0) {
                 files.emplace_back(file, "--plugin-dir " + folder);
                 break;
+            }
+        }
+        for (const auto& info : built_in()) {
+            if (files.empty() && info.id == name) {
+                return info.error.empty() ? Result<PluginInfo>(info)
+                                          : Error{info.file + ": " + info.error};
             }
         }
         const auto own = (fs::path(places_.own_folder) / base).string();
@@ -447,6 +458,16 @@ std::vector<PluginInfo> PluginCatalogue::examine(
         out.push_back(std::move(info));
     }
     return out;
+}
+
+const std::vector<PluginInfo>& PluginCatalogue::built_in() {
+    if (!built_in_) {
+        built_in_.emplace();
+        for (const auto* entry : built_in_plugins()) {
+            built_in_->push_back(built_in_info(*entry));
+        }
+    }
+    return *built_in_;
 }
 
 // The one that the prober dies or hangs on is named, and a new prober goes on behind it.

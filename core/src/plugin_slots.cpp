@@ -135,7 +135,8 @@ PluginSlots::Plans PluginSlots::plan() const {
                              "); see `steward plugins`";
             } else {
                 plan.info = std::move(*info);
-                plan.identity = identity_of(plan.info.file);
+                plan.identity =
+                    plan.info.built_in != nullptr ? FileIdentity{} : identity_of(plan.info.file);
                 const auto values = choice_.settings.find(plan.info.id);
                 auto config = complete_settings(plan.info.id, plan.info.schema,
                                                 values == choice_.settings.end()
@@ -171,7 +172,8 @@ PluginSlots::Created PluginSlots::create_instance(Library& library, const stewar
     Created out;
     CallError error;
     if (library.entry == nullptr) {
-        const auto loaded = load_plugin_library(info.file);
+        const auto loaded = info.built_in != nullptr ? Result<const steward_entry*>(info.built_in)
+                                                     : load_plugin_library(info.file);
         if (!loaded) {
             out.error = loaded.error().text;
             return out;

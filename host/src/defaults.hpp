@@ -37,10 +37,14 @@ inline constexpr std::chrono::nanoseconds kSimulated = 60min;  // of `steward si
 inline constexpr std::string_view kDataDirName = "promptbin-data";  // in the home directory
 inline constexpr std::string_view kLogLevel = "info";
 
-inline constexpr std::string_view kHealthStrategy = "health_http";
-inline constexpr std::string_view kRestartStrategy = "restart_backoff";
-inline constexpr std::string_view kPortStrategy = "port_sequential";
-inline constexpr std::string_view kMetricsStrategy = "metrics_proc";
+// A build with plugins of its own defines strategies() itself (cmake/StewardStaticPlugins.cmake).
+struct Strategies {
+    std::string_view health = "health_http";
+    std::string_view restart = "restart_backoff";
+    std::string_view port = "port_sequential";
+    std::string_view metrics = "metrics_proc";
+};
+Strategies strategies();
 
 // An MCP server that hears nothing at all for this long starts the app by itself.
 inline constexpr std::chrono::nanoseconds kSilentStart = 1500ms;

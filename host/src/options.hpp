@@ -42,10 +42,10 @@ struct Options {
     std::string data_dir;  // absolute
     std::string log_level{defaults::kLogLevel};
 
-    std::string health{defaults::kHealthStrategy};
-    std::string restart{defaults::kRestartStrategy};
-    std::string port_strategy{defaults::kPortStrategy};
-    std::string metrics{defaults::kMetricsStrategy};
+    std::string health{defaults::strategies().health};
+    std::string restart{defaults::strategies().restart};
+    std::string port_strategy{defaults::strategies().port};
+    std::string metrics{defaults::strategies().metrics};
     std::vector<std::string> plugin_dirs;
     Settings settings;
     bool strategies_given =

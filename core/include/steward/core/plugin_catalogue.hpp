@@ -11,14 +11,19 @@
 #include <string>
 #include <vector>
 
+#include "steward/abi.h"
 #include "steward/core/result.hpp"
 
 namespace steward::core {
 
+// The entries of the plugins that are linked into this program, one for each. None, unless the
+// program defines this function itself (cmake/StewardStaticPlugins.cmake writes such a file).
+std::vector<const steward_entry*> built_in_plugins();
+
 // One plugin, or one file that is none.
 struct PluginInfo {
     std::string file;    // absolute path
-    std::string origin;  // "next to the program", "--plugin-dir DIR", "given by path"
+    std::string origin;  // "next to the program", "--plugin-dir DIR", "given by path", "built in"
     std::string error;   // why it cannot be used; empty: it can
     std::string id;      // from here on only without an error
     std::string name;
@@ -30,6 +35,8 @@ struct PluginInfo {
     std::vector<std::string> interfaces;
     std::string schema;       // JSON text
     std::string shadowed_by;  // another file with this id comes first; empty: none
+    // Linked into the program; `file` is no path then, but "ID (built in)". Null: in a file.
+    const steward_entry* built_in = nullptr;
 
     bool has(const std::string& interface) const;
 };
@@ -45,7 +52,8 @@ class PluginCatalogue {
   public:
     explicit PluginCatalogue(PluginPlaces places);
 
-    // Every plugin file of all folders, usable or not, in the order of the search.
+    // Every plugin file of all folders, usable or not, and every plugin that is built in, in the
+    // order of the search: --plugin-dir, built in, next to the program.
     std::vector<PluginInfo> list();
     // The plugin with this id, or in this file when `name` contains a slash. Only what is needed
     // for the answer is probed. Fails with a text that says what to do.
@@ -65,12 +73,15 @@ class PluginCatalogue {
     std::vector<PluginInfo> examine(
         const std::vector<std::pair<std::string, std::string>>& files_and_origins);
     void probe(std::vector<std::string> files, std::map<std::string, PluginInfo>& answers);
+    // What the program's own plugins say of themselves, asked once.
+    const std::vector<PluginInfo>& built_in();
 
     PluginPlaces places_;
     bool cache_loaded_ = false;
     bool dirty_ = false;
     std::map<std::string, Known> known_;  // by file
     std::set<std::string> examined_;      // files that a prober has judged, in this process
+    std::optional<std::vector<PluginInfo>> built_in_;
 };
 
 }  // namespace steward::core
