@@ -28,7 +28,9 @@ bool is_chosen(const core::PluginInfo& info, const std::string& choice) {
 
 Object::Ptr plugin_object(const core::PluginInfo& info) {
     auto out = mcp::ordered_object();
-    out->set("file", info.file);
+    if (info.built_in == nullptr) {
+        out->set("file", info.file);
+    }
     out->set("origin", info.origin);
     out->set("usable", info.error.empty());
     if (!info.error.empty()) {

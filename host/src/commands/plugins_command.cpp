@@ -62,8 +62,10 @@ int plugins_command(const Options& options) {
             fmt::print("{}\n  cannot be used: {}\n", info.file, info.error);
             continue;
         }
-        fmt::print("{} {}  {}\n  {}\n  {} ({})\n", info.id, info.version,
-                   fmt::join(info.interfaces, " "), info.summary, info.file, info.origin);
+        fmt::print("{} {}  {}\n  {}\n  {}\n", info.id, info.version,
+                   fmt::join(info.interfaces, " "), info.summary,
+                   info.built_in != nullptr ? info.origin
+                                            : fmt::format("{} ({})", info.file, info.origin));
         if (!info.shadowed_by.empty()) {
             fmt::print("  not used: {} comes first\n", info.shadowed_by);
         }

@@ -28,7 +28,7 @@ void with_plugins(const Bridge& bridge, const core::StrategyChoice& choice,
 
 Poco::JSON::Object::Ptr list_schema() {
     auto p = mcp::ordered_object();
-    p->set("file", property("string", "The plugin's file"));
+    p->set("file", property("string", "The plugin's file; missing when it is built in"));
     p->set("origin", property("string", "Why that folder is searched"));
     p->set("usable", property("boolean", "It can be loaded"));
     p->set("error", property("string", "Why not"));
@@ -40,7 +40,7 @@ Poco::JSON::Object::Ptr list_schema() {
     p->set("in_use", list_of("string", "health, restart, port, metrics: what it is chosen for"));
     auto all = mcp::ordered_object();
     all->set("plugins",
-             list_of(object_schema(p, {"file", "origin", "usable", "in_use"}, /*closed=*/false),
+             list_of(object_schema(p, {"origin", "usable", "in_use"}, /*closed=*/false),
                      "In the order of the search"));
     return object_schema(all, {"plugins"}, /*closed=*/false);
 }
