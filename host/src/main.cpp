@@ -58,6 +58,8 @@ int run(const Options& options) {
             return steward::host::printed(steward::host::doctor_command(options));
         case Command::kSimulate:
             return steward::host::printed(steward::host::simulate_command(options));
+        case Command::kNewPlugin:
+            return steward::host::printed(steward::host::new_plugin_command(options));
         case Command::kConnect:
             return steward::host::printed(steward::host::connect_command(options));
         case Command::kStatus: {

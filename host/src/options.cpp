@@ -333,6 +333,25 @@ void add_commands(CLI::App& app, Options& o) {
     plugins->add_flag("--json", o.json, "As JSON");
     Flags(*plugins, o).plugin_dirs();
 
+    auto* fresh = app.add_subcommand(
+        "new-plugin", "Write a small project for a plugin of your own: it builds, and is tested");
+    fresh->parse_complete_callback([&o] { o.command = Command::kNewPlugin; });
+    fresh->add_option("name", o.new_plugin, "Its id: a-z, 0-9 and _, beginning with a letter")
+        ->type_name("NAME")
+        ->required();
+    Flags(*fresh, o)
+        .text("--kind", "What it decides: health, restart, port or metrics", "KIND",
+              [&o](const std::string& value) { o.new_plugin_kind = value; })
+        ->required();
+    Flags(*fresh, o).text("--into",
+                          "The folder to write, new or empty [NAME, in the working directory]",
+                          "FOLDER", [&o](const std::string& value) {
+                              if (value.empty()) {
+                                  throw UsageError{"--into: must not be empty"};
+                              }
+                              o.new_plugin_into = value;
+                          });
+
     auto* status = app.add_subcommand("status", "Show the status of the running server");
     status->parse_complete_callback([&o] { o.command = Command::kStatus; });
     status->add_flag("--json", o.json, "As one JSON object");

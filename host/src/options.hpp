@@ -15,7 +15,18 @@
 
 namespace steward::host {
 
-enum class Command { kMcp, kRun, kPlugins, kStatus, kLogs, kCheck, kDoctor, kSimulate, kConnect };
+enum class Command {
+    kMcp,
+    kRun,
+    kPlugins,
+    kNewPlugin,
+    kStatus,
+    kLogs,
+    kCheck,
+    kDoctor,
+    kSimulate,
+    kConnect
+};
 
 using Settings =
     std::map<std::string, std::map<std::string, std::string>>;  // plugin id -> key -> value
@@ -67,7 +78,11 @@ struct Options {
     std::string history_file;          // simulate: more steps, before those
     std::chrono::nanoseconds simulated = defaults::kSimulated;
     std::uint64_t seed = 1;  // simulate: of what is drawn by lot
-    std::string client;      // connect: claude, vscode, cursor; empty: all
+    std::string new_plugin;  // new-plugin: its id
+    std::string
+        new_plugin_kind;  // new-plugin: health, restart, port, metrics; else not checked yet
+    std::string new_plugin_into;  // new-plugin: the folder; empty: named like it
+    std::string client;           // connect: claude, vscode, cursor; empty: all
 };
 
 // What parse() found: options to act on, or a text to print and an exit code (--help, --version: 0;

@@ -62,6 +62,7 @@ Paths find_paths() {
         paths.plugins = (bin.parent_path() / "lib/steward/plugins").string();
     }
     paths.app = (bin.parent_path() / "share/steward/flask_app/app.py").string();
+    paths.templates = (bin.parent_path() / "share/steward/template").string();
     return paths;
 }
 

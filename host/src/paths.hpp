@@ -7,11 +7,12 @@
 namespace steward::host {
 
 struct Paths {
-    std::string program;   // absolute path of steward
-    std::string guardian;  // app-guardian, next to it
-    std::string prober;    // steward-plugin-probe, next to it
-    std::string plugins;   // the folder "plugins" next to it, or ../lib/steward/plugins
-    std::string app;       // ../share/steward/flask_app/app.py
+    std::string program;    // absolute path of steward
+    std::string guardian;   // app-guardian, next to it
+    std::string prober;     // steward-plugin-probe, next to it
+    std::string plugins;    // the folder "plugins" next to it, or ../lib/steward/plugins
+    std::string app;        // ../share/steward/flask_app/app.py
+    std::string templates;  // ../share/steward/template, what `steward new-plugin` copies
 };
 
 Paths find_paths();

@@ -19,6 +19,8 @@ int doctor_command(const Options& options);
 // `steward simulate`: the timeline that the restart strategy gives for a scripted history
 // (scripted_history.hpp); 0 or 2.
 int simulate_command(const Options& options);
+// `steward new-plugin`: a project for a plugin of one's own; 0 or 2.
+int new_plugin_command(const Options& options);
 // `steward connect`: the configuration for AI tools.
 int connect_command(const Options& options);
 
