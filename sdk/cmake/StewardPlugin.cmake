@@ -45,15 +45,17 @@ function(steward_add_plugin id)
         set(arg_VERSION 0.0.0)
     endif()
 
+    # Not STEWARD_PLUGIN_MAP: a caller elsewhere in the project sees the function, but not this file's variables.
+    set(map ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/steward_plugin.map)
     set(target steward_plugin_${id})
     add_library(${target} MODULE ${arg_SOURCES})
     _steward_plugin_options(${target} ${id} ${arg_VERSION} "${arg_LIBRARIES}")
     set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME steward_${id} SUFFIX ".so"
-                                               LINK_DEPENDS ${STEWARD_PLUGIN_MAP})
+                                               LINK_DEPENDS ${map})
     if(STEWARD_PLUGIN_OUTPUT_DIRECTORY)
         set_target_properties(${target} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${STEWARD_PLUGIN_OUTPUT_DIRECTORY})
     endif()
-    target_link_options(${target} PRIVATE -Wl,--version-script=${STEWARD_PLUGIN_MAP} -Wl,-z,relro,-z,now)
+    target_link_options(${target} PRIVATE -Wl,--version-script=${map} -Wl,-z,relro,-z,now)
     # clang leaves the sanitizers' symbols in a library undefined; the program brings them.
     if(NOT (CMAKE_CXX_COMPILER_ID MATCHES "Clang" AND (STEWARD_SANITIZE OR CMAKE_CXX_FLAGS MATCHES "-fsanitize")))
         target_link_options(${target} PRIVATE -Wl,-z,defs)
