@@ -31,7 +31,10 @@ Duration read_clock(clockid_t id) {
 
 }  // namespace
 
-OsLinux::OsLinux(Scheduler& scheduler) : scheduler_(scheduler) {}
+OsLinux::OsLinux(Scheduler& scheduler) : scheduler_(scheduler) {
+    // Reads the zone's file now, so that localtime_r() on the loop does not have to.
+    tzset();
+}
 
 OsLinux::~OsLinux() {
     end_watch();
@@ -40,6 +43,12 @@ OsLinux::~OsLinux() {
 WallTime OsLinux::wall() {
     return std::chrono::time_point_cast<std::chrono::microseconds>(
         std::chrono::system_clock::now());
+}
+
+std::chrono::seconds OsLinux::utc_offset(WallTime at) {
+    const std::time_t seconds = std::chrono::system_clock::to_time_t(at);
+    std::tm local{};
+    return std::chrono::seconds(localtime_r(&seconds, &local) == nullptr ? 0 : local.tm_gmtoff);
 }
 
 std::uint64_t OsLinux::entropy() {

@@ -270,6 +270,8 @@ void PluginStrategies::decide_restart(const RestartQuestion& question,
             input.now = as_ns(question.now);
             input.entropy = question.entropy;
             input.total_restarts = question.total_restarts;
+            input.wall = as_ns(question.wall);
+            input.utc_offset = static_cast<std::int32_t>(question.utc_offset.count());
             steward_restart_decision decision{};
             decision.size = sizeof decision;
             TextSink sink;

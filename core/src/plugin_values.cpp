@@ -27,6 +27,10 @@ std::int64_t as_ns(TimePoint at) {
     return at.time_since_epoch().count();
 }
 
+std::int64_t as_ns(WallTime at) {
+    return Duration(at.time_since_epoch()).count();
+}
+
 std::uint64_t random_bits() {
     std::uint64_t value = 0;
     (void)!getrandom(&value, sizeof value, 0);

@@ -17,6 +17,8 @@ std::string clean_text(steward_str s, std::size_t limit = kMaxPluginText);
 steward_str as_str(const std::string& s);
 // Nanoseconds of the monotonic clock.
 std::int64_t as_ns(TimePoint at);
+// Nanoseconds since 1970.
+std::int64_t as_ns(WallTime at);
 
 std::uint64_t random_bits();
 

@@ -376,8 +376,10 @@ void Service::on_empty() {
 }
 
 void Service::perform_ask(const AskRestart& action) {
-    const RestartQuestion question{state_.history, state_.restarts, parts_.scheduler.now(),
-                                   parts_.os.entropy()};
+    const auto wall = parts_.os.wall();
+    const RestartQuestion question{
+        state_.history, state_.restarts,           parts_.scheduler.now(), parts_.os.entropy(),
+        wall,           parts_.os.utc_offset(wall)};
     parts_.strategies.decide_restart(
         question, [this, epoch = action.epoch, alive = alive_](const RestartAnswer& answer) {
             if (*alive) {

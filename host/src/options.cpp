@@ -324,6 +324,15 @@ void add_commands(CLI::App& app, Options& o) {
     Flags(*simulate, o)
         .duration("--for", "How much time passes", o.simulated, std::chrono::milliseconds(1));
     Flags(*simulate, o).number("--seed", "Chance comes from it", o.seed, 0, 1'000'000'000);
+    Flags(*simulate, o)
+        .text("--at", "Time of day at which it begins, UTC, for policies that mind it [16:16]",
+              "HH:MM", [&o](const std::string& value) {
+                  o.begins_at = parse_time_of_day(value);
+                  if (!o.begins_at) {
+                      throw UsageError{fmt::format(
+                          "--at: must be a time of day from 00:00 to 23:59 (got {})", value)};
+                  }
+              });
     simulate->add_flag("--json", o.json, "One JSON object on each line, as in the log");
     Flags(*simulate, o).supervision();
 
@@ -416,6 +425,21 @@ std::optional<nanoseconds> parse_duration(const std::string& text) {
         return std::chrono::minutes(value);
     }
     return value == 0 && rest.empty() ? std::optional<nanoseconds>(nanoseconds(0)) : std::nullopt;
+}
+
+std::optional<std::chrono::minutes> parse_time_of_day(const std::string& text) {
+    int hour = 0;
+    int minute = 0;
+    const char* const at = text.data();
+    const auto whole = [](const std::from_chars_result& got, const char* end) {
+        return got.ec == std::errc() && got.ptr == end;
+    };
+    if (text.size() != 5 || text[2] != ':' || !whole(std::from_chars(at, at + 2, hour), at + 2) ||
+        !whole(std::from_chars(at + 3, at + 5, minute), at + 5) || hour < 0 || hour > 23 ||
+        minute < 0 || minute > 59) {
+        return std::nullopt;
+    }
+    return std::chrono::hours(hour) + std::chrono::minutes(minute);
 }
 
 std::string home_folder() {

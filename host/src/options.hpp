@@ -77,8 +77,9 @@ struct Options {
     std::vector<std::string> history;  // simulate: its steps
     std::string history_file;          // simulate: more steps, before those
     std::chrono::nanoseconds simulated = defaults::kSimulated;
-    std::uint64_t seed = 1;  // simulate: of what is drawn by lot
-    std::string new_plugin;  // new-plugin: its id
+    std::uint64_t seed = 1;                         // simulate: of what is drawn by lot
+    std::optional<std::chrono::minutes> begins_at;  // simulate: since midnight UTC
+    std::string new_plugin;                         // new-plugin: its id
     std::string
         new_plugin_kind;  // new-plugin: health, restart, port, metrics; else not checked yet
     std::string new_plugin_into;  // new-plugin: the folder; empty: named like it
@@ -97,6 +98,9 @@ Parsed parse(int argc, const char* const* argv);
 
 // "500ms", "5s", "2m"; nothing when the text is none of them.
 std::optional<std::chrono::nanoseconds> parse_duration(const std::string& text);
+
+// "07:30" as the time since midnight; nothing when the text is no time of day.
+std::optional<std::chrono::minutes> parse_time_of_day(const std::string& text);
 
 // The home directory: HOME, else the user's entry in the password file.
 std::string home_folder();

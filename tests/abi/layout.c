@@ -120,13 +120,16 @@ FIELD(steward_event, at, 8);
 FIELD(steward_event, uptime, 16);
 FIELD(steward_event, healthy_for, 24);
 
-SIZE(steward_restart_input, 40);
+SIZE(steward_restart_input, 56);
 FIELD(steward_restart_input, size, 0);
 FIELD(steward_restart_input, event_count, 4);
 FIELD(steward_restart_input, events, 8);
 FIELD(steward_restart_input, now, 16);
 FIELD(steward_restart_input, entropy, 24);
 FIELD(steward_restart_input, total_restarts, 32);
+FIELD(steward_restart_input, wall, 40);
+FIELD(steward_restart_input, utc_offset, 48);
+FIELD(steward_restart_input, reserved, 52);
 
 SIZE(steward_restart_decision, 16);
 FIELD(steward_restart_decision, size, 0);

@@ -156,6 +156,11 @@ class Timeline {
              RealStrategies& strategies)
         : options_(options), begin_(world_.scheduler.now()) {
         world_.os.seed(options.seed);
+        if (options.begins_at) {
+            const auto begin = world_.os.wall();
+            const auto midnight = std::chrono::floor<std::chrono::days>(begin);
+            world_.os.wall_jump = midnight + *options.begins_at - begin;
+        }
         for (const auto& step : steps) {
             for (int i = 0; i < step.times; ++i) {
                 steps_.push_back(step);

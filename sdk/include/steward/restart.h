@@ -45,6 +45,12 @@ typedef struct steward_restart_input {
     steward_ns now;
     uint64_t entropy;
     uint64_t total_restarts; /* automatic starts after a failure, in this session */
+    /* The time of day, for policies that mind it: data like the rest, so that a replay gives the
+     * same answer. Both or neither: a host that does not tell it gives a smaller size, so ask
+     * STEWARD_HAS(input, utc_offset). */
+    steward_ns wall;    /* at `now`, since 1970-01-01T00:00:00Z; jumps when the clock is set */
+    int32_t utc_offset; /* of the host's time zone at that moment, seconds east of UTC */
+    int32_t reserved;
 } steward_restart_input;
 
 enum {

@@ -77,12 +77,20 @@ TEST_CASE("the same seed gives the same timeline, another one another", "[simula
     CHECK(run_steward(sandbox, crash + Arguments{"--seed", "2"}).out != first.out);
 }
 
+TEST_CASE("the day begins when it is told to", "[simulate]") {
+    const Sandbox sandbox;
+    const auto events = simulated(sandbox, {"run", "--at", "07:30", "--for", "1m"});
+    REQUIRE_FALSE(events.empty());
+    CHECK(text_at(events.front(), "ts").substr(10) == "T07:30:00.000Z");
+}
+
 TEST_CASE("what cannot be simulated is wrong input", "[simulate]") {
     const Sandbox sandbox;
     using Row = std::pair<Arguments, std::string>;
     const auto [args, text] = GENERATE(values<Row>({
         {{}, "history: there is no step"},
         {{"crash"}, "must begin with exit"},
+        {{"run", "--at", "24:00"}, "--at: must be a time of day from 00:00 to 23:59 (got 24:00)"},
         {{"run", "--restart", "nobody_has_it"}, "nobody_has_it: no such plugin"},
         {{"run", "--set", "restart_backoff.base_ms=-1"}, "restart_backoff.base_ms: must be >= 0"},
         {{"--history", "/nowhere"}, "/nowhere cannot be read: No such file or directory"},

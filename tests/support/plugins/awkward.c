@@ -12,6 +12,7 @@
  *   decide_fail       decide fails and says why
  *   decide_print      decide prints to stdout first
  *   decide_log        decide logs `ms` lines first
+ *   decide_wall       the reason is the wall clock of the question
  *   decide_text       the reason is 1 MiB long; the plugin takes the refusal as a failure
  *   propose_wild      proposes ports that it must not: 0, excluded ones, twice the same, far away
  *   propose_count     says that it has written a million ports
@@ -128,7 +129,6 @@ static void before_decision(steward_instance* self) {
 static steward_status decide(const steward_instance* instance, const steward_restart_input* input,
                              steward_restart_decision* out, const steward_sink* why,
                              steward_error* error) {
-    (void)input;
     steward_instance* const self = (steward_instance*)(uintptr_t)instance;
     before_decision(self);
     enter();
@@ -137,7 +137,11 @@ static steward_status decide(const steward_instance* instance, const steward_res
     steward_status status = STEWARD_OK;
     out->action = is(self, "decide_action") ? (int32_t)self->ms : STEWARD_RESTART;
     out->delay = is(self, "decide_delay") ? -self->ms : 123000000;
-    if (is(self, "decide_fail")) {
+    if (is(self, "decide_wall")) {
+        (void)snprintf(text, sizeof text, "%lld s, %d s east",
+                       (long long)(input->wall / 1000000000), input->utc_offset);
+        status = why->write(why->ctx, text, strlen(text));
+    } else if (is(self, "decide_fail")) {
         say(error, "the oracle is closed");
         status = STEWARD_E_IO;
     } else if (is(self, "decide_text")) {

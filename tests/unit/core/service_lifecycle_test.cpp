@@ -257,11 +257,14 @@ TEST_CASE("a crash is answered as the strategy says", "[service][restart]") {
     ServiceBed bed;
     bed.to_running();
     bed.world.strategies.decisions.push_back({DecisionAction::kRestart, 3s, "the first of five"});
+    bed.world.os.zone = 2h;
     bed.crash(11);
     CHECK(bed.state() == State::kBackingOff);
     REQUIRE(bed.world.strategies.restart_questions.size() == 1);
     const auto& question = bed.world.strategies.restart_questions[0];
     CHECK(question.total_restarts == 0);
+    CHECK(question.wall == bed.world.os.wall());
+    CHECK(question.utc_offset == 2h);
     REQUIRE(question.history.size() == 1);
     CHECK(question.history[0].kind == STEWARD_EV_SIGNAL);
     CHECK(question.history[0].code == 11);

@@ -176,3 +176,15 @@ TEST_CASE("what cannot be read for want of descriptors is not taken for an end",
     REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
     CHECK(runs);
 }
+
+TEST_CASE("the machine's time zone is told with its summer time", "[os]") {
+    const std::string before = getenv("TZ") != nullptr ? getenv("TZ") : "";
+    REQUIRE(setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1) == 0);
+    Loop loop;
+    OsLinux os(loop);
+    using steward::core::WallTime;
+    CHECK(os.utc_offset(WallTime(1'767'225'600s)) == 1h);  // 2026-01-01
+    CHECK(os.utc_offset(WallTime(1'782'864'000s)) == 2h);  // 2026-07-01
+    before.empty() ? unsetenv("TZ") : setenv("TZ", before.c_str(), 1);
+    tzset();
+}

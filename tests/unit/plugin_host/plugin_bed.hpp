@@ -122,6 +122,11 @@ class Bed {
         });
     }
     Timed<core::RestartAnswer> decide() { return wait(ask_decide()); }
+    Timed<core::RestartAnswer> decide(const core::RestartQuestion& question) {
+        return wait(ask<core::RestartAnswer>([question](auto& strategies, auto answer) {
+            strategies.decide_restart(question, std::move(answer));
+        }));
+    }
 
     Timed<core::PortProposal> propose(core::PortQuestion question = {
                                           "127.0.0.1", 5000, 5000, 5009, {}, 1}) {

@@ -77,6 +77,16 @@ TEST_CASE("a question before prepare() loads the plugins and is answered by them
     CHECK(bed.reports().empty());
 }
 
+TEST_CASE("a restart policy is told the time of day with the question", "[strategies]") {
+    Bed bed(awkward("restart", "decide_wall"));
+    REQUIRE(bed.prepare());
+    RestartQuestion question;
+    question.history = {HistoryEvent{}};
+    question.wall = WallTime(std::chrono::seconds(1'764'000'000));
+    question.utc_offset = -90min;
+    CHECK(bed.decide(question).value.why == "1764000000 s, -5400 s east");
+}
+
 TEST_CASE("a sample before the plugins are there is empty and loads nothing", "[strategies]") {
     Bed bed{StrategyChoice{}};
     CHECK(bed.sample(1).value.empty());

@@ -212,7 +212,7 @@ TEST_CASE("restart_backoff answers through the C interface", "[restart_backoff][
     REQUIRE(instance.status() == STEWARD_OK);
 
     const Events events(2, failure());
-    const steward_restart_input input{sizeof input, 2, events.data(), kForever, 7, 1};
+    const steward_restart_input input{sizeof input, 2, events.data(), kForever, 7, 1, 0, 0, 0};
     steward_restart_decision out{sizeof out, -1, -1};
     test::Collector why;
     const steward_sink sink = why.sink();

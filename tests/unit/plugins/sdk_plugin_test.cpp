@@ -36,6 +36,14 @@ class Sample {
         if (mode_ == "throw") {
             throw std::runtime_error("no idea");
         }
+        if (mode_ == "wall") {
+            return {STEWARD_RESTART,
+                    {},
+                    question.wall
+                        ? sdk::number_text(std::int64_t{question.wall->since_epoch.count()}) +
+                              " ns, " + std::to_string(question.wall->utc_offset.count()) + " s"
+                        : "no wall clock"};
+        }
         return {STEWARD_RESTART, std::chrono::nanoseconds(question.events.size()), "because"};
     }
 
@@ -136,7 +144,7 @@ TEST_CASE("create leaves the instance alone when it fails", "[sdk][plugin]") {
 TEST_CASE("a decision that throws leaves its outputs alone", "[sdk][plugin]") {
     const auto* restart = interface<steward_restart>(STEWARD_IFACE_RESTART);
     const steward_event event{};
-    const steward_restart_input input{sizeof input, 1, &event, 0, 0, 0};
+    const steward_restart_input input{sizeof input, 1, &event, 0, 0, 0, 0, 0, 0};
     steward_restart_decision out{sizeof out, 77, 88};
     test::Collector why;
     const steward_sink sink = why.sink();
@@ -155,10 +163,27 @@ TEST_CASE("a decision that throws leaves its outputs alone", "[sdk][plugin]") {
     CHECK(why.text == "because");
 }
 
+TEST_CASE("a host from before the wall clock asks without one", "[sdk][plugin]") {
+    const auto* restart = interface<steward_restart>(STEWARD_IFACE_RESTART);
+    const steward_event event{};
+    steward_restart_input input{sizeof input, 1, &event, 0, 0, 0, 42, -3600, 0};
+    steward_restart_decision out{sizeof out, 77, 88};
+    test::Collector why;
+    const steward_sink sink = why.sink();
+    steward_error error = test::empty_error();
+    const test::Instance good(plugin(), R"({"mode":"wall"})");
+    REQUIRE(restart->decide(good.get(), &input, &out, &sink, &error) == STEWARD_OK);
+    CHECK(why.text == "42 ns, -3600 s");
+    why.text.clear();
+    input.size = offsetof(steward_restart_input, wall);
+    REQUIRE(restart->decide(good.get(), &input, &out, &sink, &error) == STEWARD_OK);
+    CHECK(why.text == "no wall clock");
+}
+
 TEST_CASE("a sink that refuses stops the answer", "[sdk][plugin]") {
     const auto* restart = interface<steward_restart>(STEWARD_IFACE_RESTART);
     const steward_event event{};
-    steward_restart_input input{sizeof input, 1, &event, 0, 0, 0};
+    steward_restart_input input{sizeof input, 1, &event, 0, 0, 0, 0, 0, 0};
     steward_restart_decision out{sizeof out, 77, 88};
     test::Collector why{{}, 3};
     const steward_sink sink = why.sink();

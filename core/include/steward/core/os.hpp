@@ -132,6 +132,8 @@ struct RestartQuestion {
     std::uint64_t total_restarts = 0;
     TimePoint now{};
     std::uint64_t entropy = 0;
+    WallTime wall{};  // at `now`, and how far the zone was from UTC then
+    std::chrono::seconds utc_offset{};
 };
 struct RestartAnswer {
     DecisionAction action = DecisionAction::kGiveUp;
@@ -245,6 +247,8 @@ class Os {
   public:
     virtual ~Os() = default;
     virtual WallTime wall() = 0;
+    // How far the machine's time zone is from UTC at that moment, to the east. Does not block.
+    virtual std::chrono::seconds utc_offset(WallTime at) = 0;
     virtual std::uint64_t entropy() = 0;
     // CLOCK_BOOTTIME - CLOCK_MONOTONIC; grows by the time that the machine slept.
     virtual Duration slept() = 0;

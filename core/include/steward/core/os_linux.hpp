@@ -13,6 +13,8 @@ class OsLinux final : public Os {
     OsLinux& operator=(const OsLinux&) = delete;
 
     WallTime wall() override;
+    // Of the zone that TZ or /etc/localtime named when the object was made.
+    std::chrono::seconds utc_offset(WallTime at) override;
     std::uint64_t entropy() override;
     Duration slept() override;
     bool runs(std::int32_t pid) override;

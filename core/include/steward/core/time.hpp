@@ -20,7 +20,7 @@ struct MonotonicClock {
 };
 using TimePoint = MonotonicClock::time_point;
 
-// Wall clock, for display only.
+// Wall clock: for display, and for restart policies that mind the time of day.
 using WallTime = std::chrono::time_point<std::chrono::system_clock, std::chrono::microseconds>;
 
 constexpr std::int64_t to_ms(Duration d) {

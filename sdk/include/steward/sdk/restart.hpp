@@ -6,7 +6,9 @@
 // question's entropy.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -15,11 +17,18 @@
 
 namespace steward::sdk {
 
+// What the clock on the wall showed when the host asked. Never read one yourself.
+struct WallClock {
+    Duration since_epoch{};             // of 1970-01-01T00:00:00Z
+    std::chrono::seconds utc_offset{};  // of the host's time zone then, east of UTC
+};
+
 struct RestartQuestion {
     std::span<const steward_event> events;  // oldest first, never empty; the last one asks
     TimePoint now{};
     std::uint64_t entropy = 0;
     std::uint64_t total_restarts = 0;
+    std::optional<WallClock> wall{};  // nothing: the host does not tell the time of day
 };
 
 struct RestartDecision {
@@ -43,11 +52,16 @@ struct RestartAdapter {
             if (input->events == nullptr || input->event_count == 0) {
                 throw Failure(STEWARD_E_INVALID, "the question has no event");
             }
-            const RestartDecision decision = reinterpret_cast<const Policy*>(instance)->decide(
-                RestartQuestion{{input->events, input->event_count},
-                                time_point(input->now),
-                                input->entropy,
-                                input->total_restarts});
+            RestartQuestion question{{input->events, input->event_count},
+                                     time_point(input->now),
+                                     input->entropy,
+                                     input->total_restarts};
+            if (STEWARD_HAS(input, utc_offset)) {
+                question.wall =
+                    WallClock{Duration(input->wall), std::chrono::seconds(input->utc_offset)};
+            }
+            const RestartDecision decision =
+                reinterpret_cast<const Policy*>(instance)->decide(question);
             if (const steward_status status = write(why, decision.why); status != STEWARD_OK) {
                 set_error(error, "the reason could not be written");
                 return status;

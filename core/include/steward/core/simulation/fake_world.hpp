@@ -266,6 +266,7 @@ class FakeOs final : public core::Os {
         : scheduler_(scheduler), journal_(journal) {}
 
     core::WallTime wall() override;
+    std::chrono::seconds utc_offset(core::WallTime) override { return zone; }
     std::uint64_t entropy() override { return ++entropy_state_ * 0x9e3779b97f4a7c15ULL; }
     core::Duration slept() override { return slept_; }
     bool runs(std::int32_t pid) override { return frozen.count(pid) == 0; }
@@ -293,7 +294,8 @@ class FakeOs final : public core::Os {
     std::string unreadable;
     std::optional<std::uint32_t> queued = 0;
     std::optional<std::uint64_t> killed_for_memory = 0;
-    core::Duration wall_jump{};  // somebody has set the clock
+    core::Duration wall_jump{};   // somebody has set the clock
+    std::chrono::seconds zone{};  // how far it is from UTC
 
   private:
     VirtualScheduler& scheduler_;
