@@ -63,7 +63,8 @@ class Sample {
 
     steward_status sample(const sdk::MetricsRequest& request, const sdk::MetricsEmitter& emit) {
         emit.gauge({"rss_bytes", "Memory.", "bytes"}, 42, {{"root", request.proc_root}});
-        emit.counter({"seen", "How often.", ""}, 1);
+        const std::vector<sdk::MetricLabel> labels{{"a", "1"}, {"b", "2"}};
+        emit.counter({"seen", "How often.", ""}, 1, labels);
         return STEWARD_E_TIMEOUT;
     }
 
@@ -242,5 +243,5 @@ TEST_CASE("series arrive with their names, kinds and labels", "[sdk][plugin]") {
     steward_error error = test::empty_error();
     const test::Instance good(plugin(), "{}");
     CHECK(metrics->sample(good.get(), &request, emit, &seen, &error) == STEWARD_E_TIMEOUT);
-    CHECK(seen == std::vector<std::string>{"rss_bytes 0 42 root=/proc", "seen 1 1"});
+    CHECK(seen == std::vector<std::string>{"rss_bytes 0 42 root=/proc", "seen 1 1 a=1 b=2"});
 }

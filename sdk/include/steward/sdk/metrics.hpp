@@ -50,10 +50,18 @@ class MetricsEmitter {
     // At most kMaxLabels labels; more are left out.
     void gauge(const Metric& metric, double value,
                std::initializer_list<MetricLabel> labels = {}) const {
-        send(STEWARD_GAUGE, metric, value, labels);
+        send(STEWARD_GAUGE, metric, value, {labels.begin(), labels.size()});
     }
     void counter(const Metric& metric, double value,
                  std::initializer_list<MetricLabel> labels = {}) const {
+        send(STEWARD_COUNTER, metric, value, {labels.begin(), labels.size()});
+    }
+
+    // The same with labels that are counted only when the program runs.
+    void gauge(const Metric& metric, double value, std::span<const MetricLabel> labels) const {
+        send(STEWARD_GAUGE, metric, value, labels);
+    }
+    void counter(const Metric& metric, double value, std::span<const MetricLabel> labels) const {
         send(STEWARD_COUNTER, metric, value, labels);
     }
 
@@ -61,7 +69,7 @@ class MetricsEmitter {
 
   private:
     void send(std::int32_t kind, const Metric& metric, double value,
-              std::initializer_list<MetricLabel> labels) const {
+              std::span<const MetricLabel> labels) const {
         steward_label raw[kMaxLabels];
         std::size_t count = 0;
         for (const MetricLabel& label : labels) {
