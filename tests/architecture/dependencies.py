@@ -20,7 +20,7 @@ from pathlib import Path
 #   sdk, core, ... a part; a path with a dot in it is that one header.
 ANY_LIBRARY = {"std", "libc", "boost.asio", "boost", "poco.json", "poco.net", "poco.process", "poco.foundation",
                "spdlog", "cli11", "catch2"}
-ANY_PART = {"sdk", "guardian", "prober", "plugins/*", "core", "host", "host/mcp", "host/prompts", "compliance",
+ANY_PART = {"sdk", "guardian", "prober", "plugins/*", "plugins/examples/*", "core", "host", "host/mcp", "host/prompts", "compliance",
             "tests", "tests/support"}
 
 
@@ -37,6 +37,7 @@ def row(includes, links):
 TABLE = {
     "sdk": row(includes={"std"}, links=set()),
     "plugins/*": row(includes={"std", "libc", "sdk", "boost", "boost.asio"}, links={"libc", "sdk", "boost"}),
+    "plugins/examples/*": row(includes={"std", "libc", "sdk"}, links={"libc", "sdk"}),
     "guardian": row(includes={"libc"}, links=set()),
     "prober": row(includes={"libc", "sdk"}, links={"libc", "sdk"}),
     "core": row(
