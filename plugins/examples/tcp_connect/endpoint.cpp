@@ -47,7 +47,7 @@ std::optional<Endpoint> parse_endpoint(std::string_view address, std::uint16_t p
         }
     }
     store(endpoint, v6);
-    endpoint.text = "[" + std::string(address) + "]:" + std::to_string(port);
+    endpoint.text.append("[").append(address).append("]:").append(std::to_string(port));
     return endpoint;
 }
 
