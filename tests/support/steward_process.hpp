@@ -225,6 +225,7 @@ class StewardProcess {
 };
 
 // Paths in the build tree.
+// The one that was built, unless CTest names another build of it (STEWARD_TEST_PROGRAM).
 [[nodiscard]] std::string steward_program();
 [[nodiscard]] std::string test_app_program();
 

@@ -403,7 +403,8 @@ Json Sandbox::wait_event(const std::string& name, Milliseconds limit, std::size_
 // ---- programs
 
 std::string steward_program() {
-    return STEWARD_TEST_PROGRAM;
+    const char* const other = std::getenv("STEWARD_TEST_PROGRAM");
+    return other != nullptr ? other : STEWARD_TEST_PROGRAM;
 }
 std::string test_app_program() {
     return STEWARD_TEST_APP;
