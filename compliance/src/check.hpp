@@ -13,6 +13,13 @@ namespace steward::compliance {
 
 class Trial;
 
+// Is this a harness with a sanitizer, for plugins that have the same one?
+#ifdef STEWARD_SANITIZED
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
 enum class Level {
     kMust,    // bronze
     kShould,  // silver

@@ -44,33 +44,33 @@ FakePluginHost::FakePluginHost(Clock clock) : clock_(clock) {
     if (wake_fd_ < 0) {
         throw std::runtime_error("eventfd failed");
     }
-    reactor_ = {sizeof reactor_, 0, &watch_fd, &unwatch_fd, &arm, &disarm};
-    host_.size = sizeof host_;
-    host_.abi_major = STEWARD_ABI_MAJOR;
-    host_.abi_minor = STEWARD_ABI_MINOR;
-    host_.ctx = this;
-    host_.name = text("fake");
-    host_.version = text("0.0.0");
-    host_.now = [](const steward_host* host) {
+    reactor_.known = {sizeof(steward_host_reactor), 0, &watch_fd, &unwatch_fd, &arm, &disarm};
+    host_.known.size = sizeof(steward_host);
+    host_.known.abi_major = STEWARD_ABI_MAJOR;
+    host_.known.abi_minor = STEWARD_ABI_MINOR;
+    host_.known.ctx = this;
+    host_.known.name = text("fake");
+    host_.known.version = text("0.0.0");
+    host_.known.now = [](const steward_host* host) {
         const OnHostSide side;
         self(host).note_call("now");
         return self(host).now();
     };
-    host_.entropy = [](const steward_host* host) {
+    host_.known.entropy = [](const steward_host* host) {
         const OnHostSide side;
         self(host).note_call("entropy");
         return std::uint64_t{4};
     };
-    host_.log = [](const steward_host* host, std::int32_t level, steward_str message) {
+    host_.known.log = [](const steward_host* host, std::int32_t level, steward_str message) {
         const OnHostSide side;
         self(host).log_line(level, message);
     };
-    host_.post = &post;
-    host_.on_plugin_thread = [](const steward_host* host) {
+    host_.known.post = &post;
+    host_.known.on_plugin_thread = [](const steward_host* host) {
         const OnHostSide side;
         return self(host).thread_ == std::this_thread::get_id() ? 1 : 0;
     };
-    host_.get_extension = [](const steward_host* host, const char* id) -> const void* {
+    host_.known.get_extension = [](const steward_host* host, const char* id) -> const void* {
         const OnHostSide side;
         FakePluginHost& fake = self(host);
         fake.note_call("get_extension");
@@ -78,7 +78,7 @@ FakePluginHost::FakePluginHost(Clock clock) : clock_(clock) {
         if (fake.failure("get_extension") != STEWARD_OK) {
             return nullptr;
         }
-        return reactor && !fake.reactor_hidden_ ? &fake.reactor_ : nullptr;
+        return reactor && !fake.reactor_hidden_ ? &fake.reactor_.known : nullptr;
     };
 }
 
@@ -117,6 +117,15 @@ void FakePluginHost::log_line(std::int32_t level, steward_str message) {
 steward_status FakePluginHost::failure(std::string_view what) const {
     const auto found = failures_.find(what);
     return found == failures_.end() ? STEWARD_OK : found->second;
+}
+
+void FakePluginHost::become_newer() {
+    constexpr unsigned char kNotNull = 0xa5;
+    host_.added.fill(kNotNull);
+    reactor_.added.fill(kNotNull);
+    ++host_.known.abi_minor;
+    host_.known.size = sizeof host_;
+    reactor_.known.size = sizeof reactor_;
 }
 
 void FakePluginHost::close() {

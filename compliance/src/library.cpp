@@ -10,8 +10,6 @@
 namespace steward::compliance {
 namespace {
 
-constexpr unsigned kMostPlugins = 64;
-
 std::string loader_error() {
     const char* const text = dlerror();
     return text == nullptr ? "the loader gives no reason" : text;
@@ -19,22 +17,33 @@ std::string loader_error() {
 
 }  // namespace
 
-Library::Library(std::string path) : path_(std::move(path)) {
+LoadedFile load_file(const std::string& path) {
+    LoadedFile loaded{};
     {
         const OnPluginSide side;  // its static constructors run
-        handle_ = dlopen(path_.c_str(), RTLD_NOW | RTLD_LOCAL);
+        loaded.handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     }
-    if (handle_ == nullptr) {
+    if (loaded.handle == nullptr) {
         throw Unusable{loader_error()};
     }
-    entry_ = static_cast<const steward_entry*>(dlsym(handle_, STEWARD_ENTRY_SYMBOL));
-    if (entry_ == nullptr) {
+    loaded.entry = static_cast<const steward_entry*>(dlsym(loaded.handle, STEWARD_ENTRY_SYMBOL));
+    if (loaded.entry == nullptr) {
         throw Unusable{"there is no " STEWARD_ENTRY_SYMBOL};
     }
+    return loaded;
+}
+
+Library::Library(std::string path) : path_(std::move(path)) {
+    const auto loaded = load_file(path_);
+    handle_ = loaded.handle;
+    entry_ = loaded.entry;
     if (entry_->magic != STEWARD_ABI_MAGIC || entry_->abi_major != STEWARD_ABI_MAJOR ||
         !STEWARD_HAS(entry_, get_plugin) || entry_->plugin_count == 0 ||
         entry_->plugin_count > kMostPlugins || entry_->min_host_minor > STEWARD_ABI_MINOR) {
         throw Unusable{"its entry is not that of a plugin for ABI 1 (see abi-magic-version)"};
+    }
+    if (entry_->init == nullptr || entry_->deinit == nullptr || entry_->get_plugin == nullptr) {
+        throw Unusable{"its entry lacks a function (see abi-null-free)"};
     }
 }
 

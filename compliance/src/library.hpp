@@ -7,10 +7,22 @@
 
 namespace steward::compliance {
 
+// What the host bears of plugins in one library.
+inline constexpr unsigned kMostPlugins = 64;
+
+// A file that was loaded, with RTLD_NOW and RTLD_LOCAL as the host does it, and its entry, which
+// nobody has judged yet.
+struct LoadedFile {
+    void* handle;
+    const steward_entry* entry;
+};
+// Throws Unusable with the loader's own text, or if there is no entry.
+LoadedFile load_file(const std::string& path);
+
 class Library {
   public:
-    // RTLD_NOW, RTLD_LOCAL, as the host does it. Throws Unusable with the loader's own text, or if
-    // there is no entry, or its magic, major version or size is wrong.
+    // Throws Unusable as load_file() does, or if the entry's magic, major version or size is wrong,
+    // or a function of it is null.
     explicit Library(std::string path);
     Library(Library&& other) noexcept;
     Library& operator=(Library&&) = delete;

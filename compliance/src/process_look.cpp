@@ -89,6 +89,11 @@ std::string umask_text() {
 
 }  // namespace
 
+std::string next_to_program(const std::string& name) {
+    const std::string path = link_text("/proc/self/exe");
+    return path.substr(0, path.rfind('/') + 1) + name;
+}
+
 std::map<int, std::string> open_descriptors() {
     std::map<int, std::string> found;
     int own = -1;

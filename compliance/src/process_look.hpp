@@ -10,6 +10,8 @@
 
 namespace steward::compliance {
 
+// A program that lies next to this one.
+std::string next_to_program(const std::string& name);
 // Open descriptors and what they are ("socket:[1234]"), without the one that reads them.
 std::map<int, std::string> open_descriptors();
 // Ids of the threads of this process.

@@ -23,6 +23,7 @@
 #include <Poco/DigestEngine.h>
 #include <Poco/SHA2Engine.h>
 
+#include "process_look.hpp"
 #include "steward/core/plugin_catalogue.hpp"
 #include "steward/core/spawn.hpp"
 #include "steward/core/unique_fd.hpp"
@@ -66,13 +67,6 @@ std::string sha256_of(const std::string& path) {
         engine.update(block, static_cast<std::size_t>(file.gcount()));
     }
     return Poco::DigestEngine::digestToHex(engine.digest());
-}
-
-std::string next_to_program(const std::string& name) {
-    char program[PATH_MAX];
-    const ssize_t length = readlink("/proc/self/exe", program, sizeof program);
-    const std::string path(program, length < 0 ? 0 : static_cast<std::size_t>(length));
-    return path.substr(0, path.rfind('/') + 1) + name;
 }
 
 std::pair<core::UniqueFd, core::UniqueFd> make_pipe() {

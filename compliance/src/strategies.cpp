@@ -1,5 +1,7 @@
 #include "strategies.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -189,6 +191,44 @@ Sampled sample(const Instance& instance, const MetricsQuestion& question) {
         "sample", [&] { return metrics.sample(instance.get(), &request, emit, &sampled, &error); });
     sampled.error = text_in(error);
     return sampled;
+}
+
+std::vector<Answer> ask_once(FakePluginHost& host, const Instance& instance) {
+    const steward_plugin& plugin = instance.plugin();
+    const steward_ns now = host.now();
+    std::vector<Answer> answers;
+    if (offers(plugin, STEWARD_IFACE_RESTART)) {
+        RestartQuestion question;
+        question.events = {{STEWARD_EV_EXIT, 1, now, 0, 0}};
+        question.now = now;
+        const auto decided = decide(instance, question);
+        answers.push_back({"decide", decided.status, decided.error});
+    }
+    if (offers(plugin, STEWARD_IFACE_PORT)) {
+        const auto proposed = propose(instance, {});
+        answers.push_back({"propose", proposed.status, proposed.error});
+    }
+    if (offers(plugin, STEWARD_IFACE_METRICS)) {
+        MetricsQuestion question;
+        question.app_pid = getpid();
+        question.tree_pid = getppid();
+        question.now = now;
+        question.deadline = now + std::chrono::nanoseconds(std::chrono::seconds(5)).count();
+        const auto sampled = sample(instance, question);
+        answers.push_back({"sample", sampled.status, sampled.error});
+    }
+    if (offers(plugin, STEWARD_IFACE_HEALTH)) {
+        // Port 1 (tcpmux) of the loopback: whatever listens there, the probe has an end.
+        auto prober = std::make_unique<Prober>(host, instance);
+        const steward_status status = prober->start(1, "127.0.0.1", 1);
+        answers.push_back({"start", status, prober->error()});
+        if (status == STEWARD_OK && !prober->wait(1, std::chrono::seconds(10))) {
+            (void)prober.release();  // the report may come after all, from destroy
+            broken(id_of(plugin) +
+                   ": no report of a probe came within 10 s, with a deadline of 2 s");
+        }
+    }
+    return answers;
 }
 
 }  // namespace steward::compliance

@@ -140,4 +140,16 @@ struct MetricsQuestion {
 };
 Sampled sample(const Instance& instance, const MetricsQuestion& question);
 
+// ---- all of them
+
+struct Answer {
+    std::string function;  // "decide"
+    steward_status status = STEWARD_OK;
+    std::string error;
+};
+// Asks each interface of the plugin one ordinary question, and awaits the answer: an exit of the
+// app, a free range of ports, the processes of the run, a port that nobody listens on. Throws Broken if a probe
+// was begun and no report of it comes.
+std::vector<Answer> ask_once(FakePluginHost& host, const Instance& instance);
+
 }  // namespace steward::compliance

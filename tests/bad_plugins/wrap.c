@@ -74,7 +74,7 @@ static steward_status init(const steward_host* host, steward_str path, steward_e
                               : parts.good_entry->init(host, path, error);
 }
 
-static void deinit(void) {
+__attribute__((unused)) static void deinit(void) {
     if (parts.deinit != NULL) {
         parts.deinit();
     } else {
@@ -88,6 +88,9 @@ static void deinit(void) {
 #ifndef BAD_ENTRY_MIN_HOST_MINOR
 #define BAD_ENTRY_MIN_HOST_MINOR 0
 #endif
+#ifndef BAD_ENTRY_DEINIT
+#define BAD_ENTRY_DEINIT deinit
+#endif
 
 const steward_entry steward_plugin_entry = {.magic = BAD_ENTRY_MAGIC,
                                             .size = sizeof(steward_entry),
@@ -96,5 +99,5 @@ const steward_entry steward_plugin_entry = {.magic = BAD_ENTRY_MAGIC,
                                             .min_host_minor = BAD_ENTRY_MIN_HOST_MINOR,
                                             .plugin_count = 1,
                                             .init = init,
-                                            .deinit = deinit,
+                                            .deinit = BAD_ENTRY_DEINIT,
                                             .get_plugin = get_plugin};

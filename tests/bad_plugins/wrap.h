@@ -5,8 +5,8 @@
  * about. So whatever else is tried behaves as the good plugin does.
  *
  * A source file holds the variants of one group of checks; CMake compiles it once for each with
- * BAD_<CHECK_ID> defined. Entry fields are changed by macros that the file defines before it
- * includes this one (BAD_ENTRY_MAGIC and so on, see the end of wrap.c).
+ * BAD_<CHECK_ID> defined. Entry fields are changed by macros that CMake defines (BAD_ENTRY_MAGIC and
+ * so on, see the end of wrap.c).
  */
 #ifndef BAD_PLUGINS_WRAP_H
 #define BAD_PLUGINS_WRAP_H
@@ -42,6 +42,11 @@ struct parts {
     const steward_host* host;
 };
 extern struct parts parts;
+
+/* A function of the C library that does not become an import: for variants that call what
+ * elf-no-forbidden-imports would find as well. Needs <dlfcn.h>. */
+#define NOT_IMPORTED(function) \
+    (__extension__(__typeof__(&(function)))dlsym(RTLD_DEFAULT, #function))
 
 /* Defined by each variant: changes `parts`, once, before the harness sees any of it. */
 void spoil(void);

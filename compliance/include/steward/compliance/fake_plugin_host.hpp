@@ -12,6 +12,7 @@
 #include <steward/metrics.h>
 #include <steward/reactor.h>
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -36,7 +37,7 @@ class FakePluginHost {
     FakePluginHost(const FakePluginHost&) = delete;
     FakePluginHost& operator=(const FakePluginHost&) = delete;
 
-    [[nodiscard]] const steward_host* host() const noexcept { return &host_; }
+    [[nodiscard]] const steward_host* host() const noexcept { return &host_.known; }
     [[nodiscard]] steward_ns now();
 
     // Runs callbacks until `done` is true or `limit` of real time is over; returns done(). The
@@ -70,8 +71,10 @@ class FakePluginHost {
     void hide_reactor() noexcept { reactor_hidden_ = true; }
     // From now on, as once `deinit` has begun: post() answers GONE, what was posted is dropped.
     void close();
+    // Before `init`: is of the next minor version, whose structs have members more.
+    void become_newer();
     // Changes what the plugin is told of the host before `init`: its minor version, its size.
-    [[nodiscard]] steward_host& raw() noexcept { return host_; }
+    [[nodiscard]] steward_host& raw() noexcept { return host_.known; }
 
   private:
     struct Watch {
@@ -79,6 +82,12 @@ class FakePluginHost {
         void (*ready)(void* ud, int fd, std::uint32_t events) = nullptr;
         void* ud = nullptr;
         std::uint64_t serial = 0;
+    };
+    // A struct as a later minor version has it: the members of this one, and more behind them.
+    template <class Struct>
+    struct Grown {
+        Struct known;
+        std::array<unsigned char, 64> added;
     };
     struct Timer {
         steward_token token = 0;
@@ -124,8 +133,8 @@ class FakePluginHost {
     std::vector<std::string> offences_;
     std::map<std::string, steward_status, std::less<>> failures_;
     bool reactor_hidden_ = false;
-    steward_host_reactor reactor_{};
-    steward_host host_{};
+    Grown<steward_host_reactor> reactor_{};
+    Grown<steward_host> host_{};
 };
 
 }  // namespace steward::compliance
