@@ -46,7 +46,7 @@ extern struct parts parts;
 /* A function of the C library that does not become an import: for variants that call what
  * elf-no-forbidden-imports would find as well. Needs <dlfcn.h>. */
 #define NOT_IMPORTED(function) \
-    (__extension__(__typeof__(&(function)))dlsym(RTLD_DEFAULT, #function))
+    (__extension__(__typeof__(&(function))) dlsym(RTLD_DEFAULT, #function))
 
 /* Defined by each variant: changes `parts`, once, before the harness sees any of it. */
 void spoil(void);
