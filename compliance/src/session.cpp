@@ -1,6 +1,7 @@
 #include "session.hpp"
 
 #include <cstring>
+#include <steward/sdk/text.hpp>
 #include <utility>
 
 #include "check.hpp"
@@ -95,8 +96,8 @@ Created Session::try_create(const steward_plugin& plugin, std::string_view confi
 Instance Session::create(const steward_plugin& plugin, std::string_view config) {
     auto created = try_create(plugin, config);
     require(created.status == STEWARD_OK,
-            id_of(plugin) + ": create refuses " + std::string(config.substr(0, 200)) +
-                " with status " + std::to_string(created.status) + ": " + created.error);
+            id_of(plugin) + ": create refuses " + sdk::printable(config, 200) + " with status " +
+                std::to_string(created.status) + ": " + created.error);
     return std::move(created.instance);
 }
 

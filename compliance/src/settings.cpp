@@ -1,6 +1,8 @@
 #include "settings.hpp"
 
+#include <algorithm>
 #include <sstream>
+#include <steward/sdk/json.hpp>
 
 #include <Poco/Exception.h>
 #include <Poco/JSON/Array.h>
@@ -93,6 +95,26 @@ std::string SettingsSchema::with(const std::string& name, const Var& value) cons
     auto object = defaults_object();
     object->set(name, value);
     return to_text(object);
+}
+
+std::string SettingsSchema::with_text(const std::string& name, std::string_view json) const {
+    std::string text = without(name);
+    text.pop_back();
+    text += text.size() > 1 ? "," : "";
+    sdk::append_json_text(text, name);
+    return text.append(":").append(json).append("}");
+}
+
+std::string SettingsSchema::without(const std::string& name) const {
+    auto object = defaults_object();
+    object->remove(name);
+    return to_text(object);
+}
+
+bool SettingsSchema::is_required(const std::string& name) const {
+    const auto required = object_->getArray("required");
+    return !required.isNull() && std::any_of(required->begin(), required->end(),
+                                             [&](const Var& each) { return each == name; });
 }
 
 }  // namespace steward::compliance

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -54,12 +55,20 @@ class SettingsSchema {
     [[nodiscard]] std::string defaults() const;
     // The same with `name` set to `value`, which may be of any type.
     [[nodiscard]] std::string with(const std::string& name, const Poco::Dynamic::Var& value) const;
+    // The same with `name` set to what `json` says, which need not be a JSON value. `name` is the
+    // last member.
+    [[nodiscard]] std::string with_text(const std::string& name, std::string_view json) const;
+    // The defaults without the member `name`.
+    [[nodiscard]] std::string without(const std::string& name) const;
+    // Must be set, whatever its default?
+    [[nodiscard]] bool is_required(const std::string& name) const;
     // As JSON text in one line, in the order of its members.
     [[nodiscard]] static std::string to_text(const Poco::JSON::Object::Ptr& object);
 
-  private:
+    // defaults() as an object that is the caller's.
     [[nodiscard]] Poco::JSON::Object::Ptr defaults_object() const;
 
+  private:
     std::string text_;
     Poco::JSON::Object::Ptr object_;
     std::vector<std::pair<std::string, Poco::JSON::Object::Ptr>> properties_;
