@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <stdexcept>
 
 namespace steward::compliance {
@@ -14,6 +13,9 @@ constexpr unsigned char kNativeClass =
 constexpr unsigned char kNativeOrder = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
                                            ? static_cast<unsigned char>(ELFDATA2LSB)
                                            : ELFDATA2MSB;
+
+// Names of C++ templates are long, but not like this.
+constexpr std::size_t kMostName = 64 * 1024;
 
 [[noreturn]] void damaged(const std::string& how) {
     throw std::runtime_error("the ELF file is damaged: " + how);
@@ -35,9 +37,11 @@ void add_folders(std::vector<std::string>& folders, const std::string& path) {
 }  // namespace
 
 ElfFile::ElfFile(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    bytes_.assign(std::istreambuf_iterator<char>(file), {});
-    if (!file) {
+    std::ifstream file(path, std::ios::binary | std::ios::ate);
+    const auto size = static_cast<std::streamoff>(file.tellg());
+    bytes_.resize(static_cast<std::size_t>(std::max<std::streamoff>(size, 0)));
+    file.seekg(0);
+    if (!file.read(bytes_.data(), size)) {
         throw std::runtime_error(path + ": cannot be read");
     }
     const auto header = at<ElfW(Ehdr)>(0);
@@ -66,7 +70,11 @@ std::string ElfFile::text_at(std::uint64_t offset) const {
         damaged("a name lies outside");
     }
     const char* const begin = bytes_.data() + offset;
-    return std::string(begin, strnlen(begin, bytes_.size() - offset));
+    const std::size_t length = strnlen(begin, bytes_.size() - offset);
+    if (length > kMostName) {
+        damaged("a name has no end");
+    }
+    return {begin, length};
 }
 
 std::uint64_t ElfFile::offset_of(std::uint64_t address) const {
