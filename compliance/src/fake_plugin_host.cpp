@@ -137,6 +137,7 @@ void FakePluginHost::close() {
 void FakePluginHost::check_thread(const char* what) {
     note_call(what);
     if (thread_ != std::this_thread::get_id()) {
+        const std::lock_guard lock(calls_mutex_);
         offences_.push_back(std::string(what) + " was called from another thread");
     }
 }

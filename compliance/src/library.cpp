@@ -63,8 +63,11 @@ void Library::unload() {
 std::vector<const steward_plugin*> Library::plugins() const {
     std::vector<const steward_plugin*> found;
     for (std::uint32_t i = 0; i < entry_->plugin_count; ++i) {
-        const OnPluginSide side;
-        const steward_plugin* const plugin = entry_->get_plugin(i);
+        const steward_plugin* plugin = nullptr;
+        {
+            const OnPluginSide side;
+            plugin = entry_->get_plugin(i);
+        }
         if (plugin == nullptr || plugin->desc == nullptr) {
             throw Unusable{"get_plugin(" + std::to_string(i) + ") gives no plugin, of " +
                            std::to_string(entry_->plugin_count)};

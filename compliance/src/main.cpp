@@ -15,6 +15,7 @@
 
 #include "catalogue_text.hpp"
 #include "compliance_version.hpp"
+#include "other_process.hpp"
 #include "report.hpp"
 #include "runner.hpp"
 #include "verdict.hpp"
@@ -242,8 +243,16 @@ int command_line(int argc, char** argv) {
 int main(int argc, char** argv) {
     using namespace steward::compliance;
     try {
-        if (argc > 1 && std::string(argv[1]) == "check") {
+        // Modes for the program's own children; each runs on the thread that this one begins with.
+        const std::string mode = argc > 1 ? argv[1] : "";
+        if (mode == "check") {
             return child_main({argv + 2, argv + argc});
+        }
+        if (mode == "answers") {
+            return answers_main({argv + 2, argv + argc});
+        }
+        if (mode == "sleep") {
+            return sleep_main({argv + 2, argv + argc});
         }
         return command_line(argc, argv);
     } catch (const UsageError& e) {

@@ -39,6 +39,7 @@ class FakePluginHost {
 
     [[nodiscard]] const steward_host* host() const noexcept { return &host_.known; }
     [[nodiscard]] steward_ns now();
+    [[nodiscard]] bool is_virtual() const noexcept { return clock_ == Clock::kVirtual; }
 
     // Runs callbacks until `done` is true or `limit` of real time is over; returns done(). The
     // virtual clock stands still.
