@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <thread>
 
 #include "check.hpp"
 #include "settings.hpp"
@@ -173,8 +174,17 @@ Sampled sample(const Instance& instance, const MetricsQuestion& question) {
     request.port = question.port;
     auto error = empty_error();
     Sampled sampled;
+    struct Emitting {
+        Sampled& sampled;
+        std::thread::id thread = std::this_thread::get_id();
+    } emitting{sampled};
     const auto emit = [](void* ud, const steward_metric* metric) {
         const OnHostSide side;
+        auto& [into, thread] = *static_cast<Emitting*>(ud);
+        if (std::this_thread::get_id() != thread) {
+            into.on_calling_thread = false;
+            return;
+        }
         Metric copy;
         copy.kind = metric->kind;
         copy.name = text_of(metric->name);
@@ -185,10 +195,11 @@ Sampled sample(const Instance& instance, const MetricsQuestion& question) {
             copy.labels.emplace_back(text_of(metric->labels[i].name),
                                      text_of(metric->labels[i].value));
         }
-        static_cast<Sampled*>(ud)->metrics.push_back(std::move(copy));
+        into.metrics.push_back(std::move(copy));
     };
-    sampled.status = call(
-        "sample", [&] { return metrics.sample(instance.get(), &request, emit, &sampled, &error); });
+    sampled.status = call("sample", [&] {
+        return metrics.sample(instance.get(), &request, emit, &emitting, &error);
+    });
     sampled.error = text_in(error);
     return sampled;
 }

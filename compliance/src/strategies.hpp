@@ -125,6 +125,7 @@ struct Sampled {
     steward_status status = STEWARD_OK;
     std::vector<Metric> metrics;
     std::string error;
+    bool on_calling_thread = true;  // each emit came on the thread of the call
 
     // The value of the series without labels; nothing if it was not emitted.
     [[nodiscard]] std::optional<double> value(const std::string& name) const;
