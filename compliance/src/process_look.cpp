@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cfenv>
+#include <chrono>
 #include <climits>
 #include <clocale>
 #include <csignal>
@@ -14,6 +15,7 @@
 #include <fstream>
 #include <memory>
 #include <sstream>
+#include <thread>
 
 extern char** environ;  // NOLINT: POSIX declares it nowhere
 
@@ -108,6 +110,17 @@ std::map<int, std::string> open_descriptors() {
 std::set<int> threads() {
     const auto found = numbers_in("/proc/self/task");
     return {found.begin(), found.end()};
+}
+
+bool has_only_threads(const std::set<int>& wanted) {
+    constexpr int kTries = 1000;
+    for (int i = 0; i < kTries; ++i) {
+        if (threads() == wanted) {
+            return true;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return false;
 }
 
 std::vector<int> children() {

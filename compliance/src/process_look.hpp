@@ -16,6 +16,9 @@ std::string next_to_program(const std::string& name);
 std::map<int, std::string> open_descriptors();
 // Ids of the threads of this process.
 std::set<int> threads();
+// Are these all of them? Waits up to a second for it: one that was joined stands in /proc for a
+// moment longer.
+bool has_only_threads(const std::set<int>& wanted);
 // Live children of all threads of this process.
 std::vector<int> children();
 // Resident anonymous memory.

@@ -181,28 +181,27 @@ MetricsQuestion Scene::metrics_question(FakePluginHost& host) const {
     return question;
 }
 
-void Scene::settle(FakePluginHost& host, std::unique_ptr<Prober> prober) {
-    // Who has lost one probe is not waited for again.
-    const bool came = lost_.empty() ? wait_for_reports(host, *prober, 1) : prober->wait(1, 0ms);
-    if (!came) {
-        lost_.push_back(std::move(prober));
-    }
+// Waits for its one report. Who has lost one probe is not waited for again.
+bool Scene::settle(FakePluginHost& host, Prober& prober) {
+    const bool came = lost_one_ ? prober.wait(1, 0ms) : wait_for_reports(host, prober, 1);
+    lost_one_ = lost_one_ || !came;
+    return came;
 }
 
 void Scene::probe_refused(FakePluginHost& host, const Instance& instance) {
-    auto prober = std::make_unique<Prober>(host, instance);
-    if (prober->start(next_probe(), "127.0.0.1", closed_port(), kProbeLimit) == STEWARD_OK) {
-        settle(host, std::move(prober));
+    Prober prober(host, instance);
+    if (prober.start(next_probe(), "127.0.0.1", closed_port(), kProbeLimit) == STEWARD_OK) {
+        settle(host, prober);
     }
 }
 
 void Scene::probe_and_cancel(FakePluginHost& host, const Instance& instance) {
-    auto prober = std::make_unique<Prober>(host, instance);
+    Prober prober(host, instance);
     const steward_token probe = next_probe();
-    if (prober->start(probe, "127.0.0.1", unattended_port(), kProbeLimit) == STEWARD_OK) {
+    if (prober.start(probe, "127.0.0.1", unattended_port(), kProbeLimit) == STEWARD_OK) {
         host.run_ready();
-        prober->cancel(probe);
-        settle(host, std::move(prober));
+        prober.cancel(probe);
+        settle(host, prober);
     }
 }
 
@@ -238,16 +237,15 @@ std::vector<std::string> Scene::answers(FakePluginHost& host, const Instance& in
                                         std::uint64_t seed, int count) {
     auto lines = pure_answers(instance, seed, count);
     if (offers(instance.plugin(), STEWARD_IFACE_HEALTH)) {
-        auto prober = std::make_unique<Prober>(host, instance);
+        Prober prober(host, instance);
         const steward_token probe = next_probe();
-        const auto status = prober->start(probe, "127.0.0.1", closed_port(), kProbeLimit);
+        const auto status = prober.start(probe, "127.0.0.1", closed_port(), kProbeLimit);
         if (status != STEWARD_OK) {
             lines.push_back("start gives status " + std::to_string(status));
-        } else if (wait_for_reports(host, *prober, 1)) {
-            lines.push_back(to_text(prober->of(probe).front()));
+        } else if (settle(host, prober)) {
+            lines.push_back(to_text(prober.of(probe).front()));
         } else {
             lines.emplace_back("a probe that is never done");
-            lost_.push_back(std::move(prober));
         }
     }
     if (offers(instance.plugin(), STEWARD_IFACE_METRICS)) {

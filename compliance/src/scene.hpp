@@ -65,12 +65,11 @@ class Scene {
     struct Things;
     void probe_refused(FakePluginHost& host, const Instance& instance);
     void probe_and_cancel(FakePluginHost& host, const Instance& instance);
-    void settle(FakePluginHost& host, std::unique_ptr<Prober> prober);
+    bool settle(FakePluginHost& host, Prober& prober);
 
     std::unique_ptr<Things> things_;
     steward_token last_probe_ = 0;
-    // Probers whose probes never came back: `done` may still be called for them.
-    std::vector<std::unique_ptr<Prober>> lost_;
+    bool lost_one_ = false;  // a probe that never came back
 };
 
 // A library from init to deinit, with one instance of each of its plugins that is used once; calls

@@ -101,7 +101,15 @@ Proposed propose(const Instance& instance, const PortQuestion& question) {
 Prober::Prober(FakePluginHost& host, const Instance& instance)
     : host_(host),
       instance_(instance),
-      health_(&interface<steward_health>(instance, STEWARD_IFACE_HEALTH)) {}
+      health_(&interface<steward_health>(instance, STEWARD_IFACE_HEALTH)),
+      state_(new State{&host, {}}) {}
+
+Prober::~Prober() {
+    state_->host = nullptr;
+    if (state_->count < started_) {
+        (void)state_.release();  // for the reports that may still come
+    }
+}
 
 steward_status Prober::start(steward_token probe, const std::string& address, std::uint16_t port,
                              std::chrono::nanoseconds limit) {
@@ -114,10 +122,12 @@ steward_status Prober::start(steward_token probe, const std::string& address, st
     request.port = port;
     request.attempt = 1;
     auto error = empty_error();
-    starting_ = true;
-    const steward_status status = call(
-        "start", [&] { return health_->start(instance_.get(), &request, &done, this, &error); });
-    starting_ = false;
+    state_->starting = true;
+    const steward_status status = call("start", [&] {
+        return health_->start(instance_.get(), &request, &done, state_.get(), &error);
+    });
+    state_->starting = false;
+    started_ += status == STEWARD_OK ? 1 : 0;
     error_ = text_in(error);
     return status;
 }
@@ -127,29 +137,32 @@ void Prober::cancel(steward_token probe) {
 }
 
 const std::vector<HealthReport>& Prober::of(steward_token probe) {
-    return reports_[probe];
+    return state_->reports[probe];
 }
 
 bool Prober::wait(std::size_t count, std::chrono::milliseconds limit) {
-    return host_.run_until([&] { return count_ >= count; }, limit);
+    return host_.run_until([&] { return state_->count >= count; }, limit);
 }
 
 void Prober::done(void* ud, steward_token probe, const steward_health_result* result) {
     const OnHostSide side;
-    auto& prober = *static_cast<Prober*>(ud);
+    auto& state = *static_cast<State*>(ud);
+    if (state.host == nullptr) {
+        return;
+    }
     HealthReport report;
     report.probe = probe;
     report.verdict = result->verdict;
     report.status = result->status;
     report.code = result->protocol_code;
     report.latency = std::chrono::nanoseconds(result->latency);
-    report.at = prober.host_.now();
+    report.at = state.host->now();
     report.detail = text_of(result->detail);
     report.instance_id = text_of(result->instance_id);
-    report.inside_start = prober.starting_;
-    report.on_plugin_thread = prober.host_.host()->on_plugin_thread(prober.host_.host()) != 0;
-    prober.reports_[probe].push_back(std::move(report));
-    ++prober.count_;
+    report.inside_start = state.starting;
+    report.on_plugin_thread = state.host->host()->on_plugin_thread(state.host->host()) != 0;
+    state.reports[probe].push_back(std::move(report));
+    ++state.count;
 }
 
 std::optional<double> Sampled::value(const std::string& name) const {

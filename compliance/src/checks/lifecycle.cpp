@@ -129,7 +129,7 @@ void life_reinit(Trial& trial) {
         live_through(trial.library(), host, scene);
         const auto opened = opened_since(descriptors);
         require(opened.empty(), when + "descriptors are left open: " + opened);
-        require(threads() == threads_before,
+        require(has_only_threads(threads_before),
                 when + "there are " + std::to_string(threads().size()) + " threads, and " +
                     std::to_string(threads_before.size()) + " before");
         require(host.armed() == 0 && host.watched() == 0,
@@ -318,9 +318,9 @@ void life_init_failure(Trial& trial) {
     fail_all();
     const auto opened = opened_since(descriptors);
     require(opened.empty(), "after failures of the host descriptors are left open: " + opened);
-    require(threads() == threads_before, "after failures of the host there are " +
-                                             std::to_string(threads().size()) + " threads, and " +
-                                             std::to_string(threads_before.size()) + " before");
+    require(has_only_threads(threads_before),
+            "after failures of the host there are " + std::to_string(threads().size()) +
+                " threads, and " + std::to_string(threads_before.size()) + " before");
     const auto more = watch_live_blocks() - blocks;
     require(more < kLives, "after " + std::to_string(kLives) +
                                " lives with a failing host there are " + std::to_string(more) +
