@@ -2,7 +2,6 @@
 
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <system_error>
 
@@ -18,9 +17,11 @@ class TemporaryFolder {
     TemporaryFolder() {
         std::error_code error;
         std::string pattern = fs::temp_directory_path(error).string() + "/steward-complianceXXXXXX";
-        if (error || mkdtemp(pattern.data()) == nullptr) {
-            skip("there is no folder for a copy of it: " +
-                 (error ? error.message() : pattern + ": " + std::strerror(errno)));
+        if (!error && mkdtemp(pattern.data()) == nullptr) {
+            error = std::error_code(errno, std::generic_category());
+        }
+        if (error) {
+            skip("there is no folder for a copy of it: " + pattern + ": " + error.message());
         }
         path_ = pattern;
     }

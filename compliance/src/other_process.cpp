@@ -8,8 +8,8 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
 #include <stdexcept>
+#include <system_error>
 
 #include "check.hpp"
 #include "library.hpp"
@@ -110,7 +110,7 @@ std::vector<std::string> answers_here(const Library& library, std::uint64_t seed
 std::vector<std::string> answers_elsewhere(const std::string& file, std::uint64_t seed, int count) {
     int ends[2] = {-1, -1};
     if (pipe2(ends, O_CLOEXEC) != 0) {
-        throw std::runtime_error(std::string("cannot make a pipe: ") + std::strerror(errno));
+        throw std::system_error(errno, std::generic_category(), "cannot make a pipe");
     }
     const core::UniqueFd from(ends[0]);
     core::UniqueFd to(ends[1]);
@@ -141,7 +141,7 @@ int answers_main(const std::vector<std::string>& arguments) {
         const Library library(arguments[0]);
         for (const auto& line :
              answers_here(library, std::strtoull(arguments[1].c_str(), nullptr, 10),
-                          std::atoi(arguments[2].c_str()))) {
+                          static_cast<int>(std::strtol(arguments[2].c_str(), nullptr, 10)))) {
             write_line(line);
         }
     } catch (const Broken& verdict) {

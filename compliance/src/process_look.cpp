@@ -214,12 +214,17 @@ std::string difference(const std::map<std::string, std::string>& before,
 }
 
 std::string opened_since(const std::map<int, std::string>& before) {
+    constexpr int kMostNamed = 8;
     std::string text;
+    int opened = 0;
     for (const auto& [fd, what] : open_descriptors()) {
         const auto found = before.find(fd);
-        if (found == before.end() || found->second != what) {
+        if ((found == before.end() || found->second != what) && ++opened <= kMostNamed) {
             text += (text.empty() ? "" : ", ") + std::to_string(fd) + " (" + what + ")";
         }
+    }
+    if (opened > kMostNamed) {
+        text += " and " + std::to_string(opened - kMostNamed) + " more";
     }
     return text;
 }

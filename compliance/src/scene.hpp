@@ -44,7 +44,7 @@ class Scene {
 
     // Uses the instance once through each of its interfaces, whatever comes of it: a decision, a
     // proposal, a probe that is refused, one that is cancelled, a sample. Calls after("decide")
-    // and so on after each. No probe is in flight at its end, unless the plugin lost it.
+    // and so on after each. No probe is in flight at its end, unless the plugin is slow with it.
     void use(FakePluginHost& host, const Instance& instance, const After& after = {});
 
     // pure_answers(), then the outcome of a probe that is refused, and the names of a sample.
@@ -65,11 +65,13 @@ class Scene {
     struct Things;
     void probe_refused(FakePluginHost& host, const Instance& instance);
     void probe_and_cancel(FakePluginHost& host, const Instance& instance);
-    bool settle(FakePluginHost& host, Prober& prober);
+    void settle(FakePluginHost& host, Prober& prober);
 
     std::unique_ptr<Things> things_;
     steward_token last_probe_ = 0;
-    bool lost_one_ = false;  // a probe that never came back
+    // A probe has not come back to use() soon, to answers() at all.
+    bool lost_one_ = false;
+    bool lost_answer_ = false;
 };
 
 // A library from init to deinit, with one instance of each of its plugins that is used once; calls

@@ -60,7 +60,7 @@ void thr_right_thread(Trial& trial) {
             Prober prober(host, instance);
             const steward_token probe = scene.next_probe();
             if (prober.start(probe, "127.0.0.1", scene.closed_port()) == STEWARD_OK &&
-                prober.wait(1)) {
+                prober.wait(1, 3s)) {
                 const HealthReport& report = prober.of(probe).front();
                 require(report.on_plugin_thread,
                         id_of(*plugin) +
@@ -441,7 +441,7 @@ std::map<std::string, std::string> thread_state() {
     std::map<std::string, std::string> state;
     state["rounding mode"] = std::to_string(std::fegetround());
     state["trapped floating-point exceptions"] = std::to_string(fegetexcept());
-    const char* const locale = std::setlocale(LC_ALL, nullptr);
+    const char* const locale = std::setlocale(LC_ALL, nullptr);  // NOLINT: only asks
     state["locale"] = locale == nullptr ? "" : locale;
     const locale_t own = uselocale(static_cast<locale_t>(nullptr));
     state["locale of the thread"] = own == LC_GLOBAL_LOCALE ? "the process's" : "one of its own";
