@@ -19,7 +19,7 @@ constexpr steward_ns kSecond = 1'000'000'000;
 constexpr steward_ns kDay = 24 * 3600 * kSecond;
 constexpr auto kProbeLimit = 2s;
 
-std::string to_text(const Proposed& proposed) {
+std::string line_of(const Proposed& proposed) {
     std::string text = "status " + std::to_string(proposed.status);
     if (!proposed.error.empty()) {
         text += " (" + proposed.error + ")";
@@ -30,12 +30,7 @@ std::string to_text(const Proposed& proposed) {
     return text;
 }
 
-std::string to_text(const HealthReport& report) {
-    return "verdict " + std::to_string(report.verdict) + ", status " +
-           std::to_string(report.status) + ", code " + std::to_string(report.code);
-}
-
-std::string to_text(const Sampled& sampled) {
+std::string line_of(const Sampled& sampled) {
     std::vector<std::string> names;
     for (const Metric& metric : sampled.metrics) {
         names.push_back(metric.name);
@@ -121,10 +116,15 @@ std::vector<std::string> pure_answers(const Instance& instance, std::uint64_t se
             lines.push_back(to_text(decide(instance, any_restart_question(random))));
         }
         if (offers(instance.plugin(), STEWARD_IFACE_PORT)) {
-            lines.push_back(to_text(propose(instance, any_port_question(random))));
+            lines.push_back(line_of(propose(instance, any_port_question(random))));
         }
     }
     return lines;
+}
+
+std::string outcome(const HealthReport& report) {
+    return "verdict " + std::to_string(report.verdict) + ", status " +
+           std::to_string(report.status) + ", code " + std::to_string(report.code);
 }
 
 std::string first_difference(const std::vector<std::string>& one,
@@ -242,14 +242,14 @@ std::vector<std::string> Scene::answers(FakePluginHost& host, const Instance& in
         if (status != STEWARD_OK) {
             lines.push_back("start gives status " + std::to_string(status));
         } else if (lost_answer_ ? prober.wait(1, 0ms) : wait_for_report(host, prober, 3s)) {
-            lines.push_back(to_text(prober.of(probe).front()));
+            lines.push_back(outcome(prober.of(probe).front()));
         } else {
             lost_answer_ = true;
             lines.emplace_back("a probe that is never done");
         }
     }
     if (offers(instance.plugin(), STEWARD_IFACE_METRICS)) {
-        lines.push_back(to_text(sample(instance, metrics_question(host))));
+        lines.push_back(line_of(sample(instance, metrics_question(host))));
     }
     return lines;
 }

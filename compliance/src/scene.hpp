@@ -27,6 +27,9 @@ bool is_pure(const steward_plugin& plugin);
 // One line for each of `count` questions to each pure interface, made from the seed.
 std::vector<std::string> pure_answers(const Instance& instance, std::uint64_t seed, int count);
 
+// Its verdict, status and code: what does not depend on the time or the port.
+std::string outcome(const HealthReport& report);
+
 // The first question that is answered differently: "question 3: A, but B"; empty if none is.
 std::string first_difference(const std::vector<std::string>& one,
                              const std::vector<std::string>& other);

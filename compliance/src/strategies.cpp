@@ -102,12 +102,12 @@ Prober::Prober(FakePluginHost& host, const Instance& instance)
     : host_(host),
       instance_(instance),
       health_(&interface<steward_health>(instance, STEWARD_IFACE_HEALTH)),
-      state_(new State{&host, {}}) {}
+      door_(new Door{this}) {}
 
 Prober::~Prober() {
-    state_->host = nullptr;
-    if (state_->count < started_) {
-        (void)state_.release();  // for the reports that may still come
+    door_->prober = nullptr;
+    if (started_) {
+        (void)door_.release();
     }
 }
 
@@ -122,12 +122,12 @@ steward_status Prober::start(steward_token probe, const std::string& address, st
     request.port = port;
     request.attempt = 1;
     auto error = empty_error();
-    state_->starting = true;
+    starting_ = true;
     const steward_status status = call("start", [&] {
-        return health_->start(instance_.get(), &request, &done, state_.get(), &error);
+        return health_->start(instance_.get(), &request, &done, door_.get(), &error);
     });
-    state_->starting = false;
-    started_ += status == STEWARD_OK ? 1 : 0;
+    starting_ = false;
+    started_ = started_ || status == STEWARD_OK;
     error_ = text_in(error);
     return status;
 }
@@ -137,32 +137,32 @@ void Prober::cancel(steward_token probe) {
 }
 
 const std::vector<HealthReport>& Prober::of(steward_token probe) {
-    return state_->reports[probe];
+    return reports_[probe];
 }
 
 bool Prober::wait(std::size_t count, std::chrono::milliseconds limit) {
-    return host_.run_until([&] { return state_->count >= count; }, limit);
+    return host_.run_until([&] { return count_ >= count; }, limit);
 }
 
 void Prober::done(void* ud, steward_token probe, const steward_health_result* result) {
     const OnHostSide side;
-    auto& state = *static_cast<State*>(ud);
-    if (state.host == nullptr) {
+    if (static_cast<Door*>(ud)->prober == nullptr) {
         return;
     }
+    auto& prober = *static_cast<Door*>(ud)->prober;
     HealthReport report;
     report.probe = probe;
     report.verdict = result->verdict;
     report.status = result->status;
     report.code = result->protocol_code;
     report.latency = std::chrono::nanoseconds(result->latency);
-    report.at = state.host->now();
+    report.at = prober.host_.now();
     report.detail = text_of(result->detail);
     report.instance_id = text_of(result->instance_id);
-    report.inside_start = state.starting;
-    report.on_plugin_thread = state.host->host()->on_plugin_thread(state.host->host()) != 0;
-    state.reports[probe].push_back(std::move(report));
-    ++state.count;
+    report.inside_start = prober.starting_;
+    report.on_plugin_thread = prober.host_.host()->on_plugin_thread(prober.host_.host()) != 0;
+    prober.reports_[probe].push_back(report);
+    ++prober.count_;
 }
 
 std::optional<double> Sampled::value(const std::string& name) const {

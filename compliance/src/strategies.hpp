@@ -80,10 +80,11 @@ struct HealthReport {
     bool on_plugin_thread = true;
 };
 
-// Probes of one instance, and what came of them. What comes after its end goes nowhere.
+// Probes of one instance, and what came of them. Stays where it is.
 class Prober {
   public:
     Prober(FakePluginHost& host, const Instance& instance);
+    // What is reported later, when the instance is destroyed, goes nowhere.
     ~Prober();
     Prober(const Prober&) = delete;
     Prober& operator=(const Prober&) = delete;
@@ -93,7 +94,7 @@ class Prober {
                          std::chrono::nanoseconds limit = std::chrono::seconds(2));
     void cancel(steward_token probe);
 
-    [[nodiscard]] std::size_t count() const noexcept { return state_->count; }
+    [[nodiscard]] std::size_t count() const noexcept { return count_; }
     // All reports of a probe; a good plugin makes one.
     [[nodiscard]] const std::vector<HealthReport>& of(steward_token probe);
     // Until so many reports have come in all; in real time. The virtual clock stands still.
@@ -103,19 +104,18 @@ class Prober {
   private:
     static void done(void* ud, steward_token probe, const steward_health_result* result);
 
-    // What `done` is given.
-    struct State {
-        FakePluginHost* host;  // null when the prober has gone
-        std::map<steward_token, std::vector<HealthReport>> reports;
-        std::size_t count = 0;
-        bool starting = false;
+    struct Door {
+        Prober* prober;
     };
 
     FakePluginHost& host_;
     const Instance& instance_;
     const steward_health* health_;
-    std::unique_ptr<State> state_;
-    std::size_t started_ = 0;
+    std::unique_ptr<Door> door_;
+    bool started_ = false;  // then the door is never taken away
+    std::map<steward_token, std::vector<HealthReport>> reports_;
+    std::size_t count_ = 0;
+    bool starting_ = false;
     std::string error_;
 };
 

@@ -202,11 +202,6 @@ void det_entropy(Trial& trial) {
 
 // ---- time-*
 
-std::string outcome(const HealthReport& report) {
-    return "verdict " + std::to_string(report.verdict) + ", status " +
-           std::to_string(report.status) + ", code " + std::to_string(report.code);
-}
-
 // While a probe waits for its answer the wall clock runs off by `shift`.
 std::string answered_while_shifted(FakePluginHost& host, const Instance& instance, Scene& scene,
                                    std::int64_t shift) {
