@@ -114,7 +114,8 @@ static steward_status start(steward_instance* instance, const steward_health_req
                             steward_health_done done, void* ud, steward_error* error) {
     steward_health_request changed = *request;
     const steward_ns now = parts.host->now(parts.host);
-    if (request->deadline - now >= 30 * (steward_ns)SECOND && request->deadline - now < DAY) {
+    const steward_ns limit = request->deadline - now;
+    if (limit >= 25 * (steward_ns)SECOND && limit <= 35 * (steward_ns)SECOND) {
         changed.deadline = now + 365 * DAY;
     }
     return parts.good_health->start(instance, &changed, done, ud, error);

@@ -314,14 +314,21 @@ void life_init_failure(Trial& trial) {
     constexpr std::int64_t kLives = 4 * 4 * 2;
     const auto descriptors = open_descriptors();
     const auto threads_before = threads();
-    const auto blocks = watch_live_blocks();
+    // What a life leaves behind anyhow is for other checks.
+    auto blocks = watch_live_blocks();
+    const std::vector<Fault> none(kLives, Fault{"nothing", STEWARD_OK});
+    for (const Fault& fault : none) {
+        FaultedLife(trial.library(), scene, fault, /*late=*/false).run();
+    }
+    const auto usual = watch_live_blocks() - blocks;
+    blocks = watch_live_blocks();
     fail_all();
     const auto opened = opened_since(descriptors);
     require(opened.empty(), "after failures of the host descriptors are left open: " + opened);
     require(has_only_threads(threads_before),
             "after failures of the host there are " + std::to_string(threads().size()) +
                 " threads, and " + std::to_string(threads_before.size()) + " before");
-    const auto more = watch_live_blocks() - blocks;
+    const auto more = watch_live_blocks() - blocks - usual;
     require(more < kLives, "after " + std::to_string(kLives) +
                                " lives with a failing host there are " + std::to_string(more) +
                                " blocks of memory more");
