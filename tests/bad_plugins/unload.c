@@ -15,11 +15,12 @@ void spoil(void) {}
 void* volatile leak;
 
 static void deinit(void) {
-    const int lives = setlogmask(0) & 0x7f;
-    if (lives == 100) {
+    static int counted;
+    const int loads = setlogmask(0) & 0x7f;
+    if (loads == 100) {
         leak = malloc(512); /* from the hundredth time on it is not freed */
-    } else {
-        (void)setlogmask(lives == 0x7f ? 1 : lives + 1);
+    } else if (!counted++) {
+        (void)setlogmask(loads == 0x7f ? 1 : loads + 1);
     }
     parts.good_entry->deinit();
 }
