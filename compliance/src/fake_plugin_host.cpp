@@ -96,8 +96,13 @@ steward_ns FakePluginHost::now() {
 }
 
 void FakePluginHost::note_call(const char* what) {
-    const std::lock_guard lock(calls_mutex_);
-    ++calls_[what];
+    {
+        const std::lock_guard lock(calls_mutex_);
+        ++calls_[what];
+    }
+    if (observer_ && thread_ == std::this_thread::get_id()) {
+        observer_(what);
+    }
 }
 
 std::map<std::string, std::uint64_t> FakePluginHost::calls() const {

@@ -144,6 +144,28 @@ bool Prober::wait(std::size_t count, std::chrono::milliseconds limit) {
     return host_.run_until([&] { return count_ >= count; }, limit);
 }
 
+bool Prober::settle(steward_token probe, std::chrono::nanoseconds limit,
+                    std::chrono::milliseconds grace) {
+    // A plugin with threads of its own learns of the new time when it looks.
+    constexpr std::chrono::milliseconds kNotice(1000);
+    const auto ended = [&] { return !of(probe).empty(); };
+    if (host_.run_until(ended, grace)) {
+        return true;
+    }
+    host_.advance(limit);
+    return host_.run_until(ended, kNotice);
+}
+
+void Prober::wait_for_target(steward_token probe, const std::function<bool()>& at_rest,
+                             std::chrono::milliseconds limit) {
+    constexpr std::chrono::milliseconds kLook(1);
+    const auto until = std::chrono::steady_clock::now() + limit;
+    const auto ended = [&] { return !of(probe).empty(); };
+    while (!at_rest() && !host_.run_until(ended, kLook) &&
+           std::chrono::steady_clock::now() < until) {
+    }
+}
+
 void Prober::done(void* ud, steward_token probe, const steward_health_result* result) {
     const OnHostSide side;
     if (static_cast<Door*>(ud)->prober == nullptr) {
@@ -163,6 +185,18 @@ void Prober::done(void* ud, steward_token probe, const steward_health_result* re
     report.on_plugin_thread = prober.host_.host()->on_plugin_thread(prober.host_.host()) != 0;
     prober.reports_[probe].push_back(report);
     ++prober.count_;
+    if (prober.hook_) {
+        prober.hook_(report);
+    }
+}
+
+std::string to_text(const HealthReport& report) {
+    const char* const verdict = report.verdict == STEWARD_HEALTHY     ? "HEALTHY"
+                                : report.verdict == STEWARD_UNHEALTHY ? "UNHEALTHY"
+                                : report.verdict == STEWARD_UNKNOWN   ? "UNKNOWN"
+                                                                      : "no verdict";
+    return std::string(verdict) + ", status " + std::to_string(report.status) + ", code " +
+           std::to_string(report.code) + ", \"" + report.detail.substr(0, 200) + "\"";
 }
 
 std::optional<double> Sampled::value(const std::string& name) const {

@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -99,6 +100,16 @@ class Prober {
     [[nodiscard]] const std::vector<HealthReport>& of(steward_token probe);
     // Until so many reports have come in all; in real time. The virtual clock stands still.
     bool wait(std::size_t count, std::chrono::milliseconds limit = std::chrono::seconds(5));
+    // Until the probe has ended, on the virtual clock: `grace` of real time is for the target to
+    // say what it has to say, then the clock goes `limit` ahead. False: no report came.
+    bool settle(steward_token probe, std::chrono::nanoseconds limit,
+                std::chrono::milliseconds grace = std::chrono::seconds(2));
+    // Until the probe has ended or its target has come as far as it will, which is looked at every
+    // millisecond of at most `limit`.
+    void wait_for_target(steward_token probe, const std::function<bool()>& at_rest,
+                         std::chrono::milliseconds limit = std::chrono::seconds(5));
+    // Called for each report after it was taken down, from inside done.
+    void on_done(std::function<void(const HealthReport&)> hook) { hook_ = std::move(hook); }
     [[nodiscard]] const std::string& error() const noexcept { return error_; }
 
   private:
@@ -117,7 +128,11 @@ class Prober {
     std::size_t count_ = 0;
     bool starting_ = false;
     std::string error_;
+    std::function<void(const HealthReport&)> hook_;
 };
+
+// "UNHEALTHY, status 4, code 0, \"no answer\"".
+std::string to_text(const HealthReport& report);
 
 // ---- steward.metrics/1
 

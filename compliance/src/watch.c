@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -15,11 +16,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -369,8 +372,15 @@ long random(void) {
 
 /* ---- files */
 
-static void note_open(const char* path, const char* name) {
+static void note_inheritable(int has_cloexec, const char* name) {
+    if (!has_cloexec) {
+        note(WATCHED_INHERITABLE, name);
+    }
+}
+
+static void note_open(const char* path, int has_cloexec, const char* name) {
     note(WATCHED_OPEN, name);
+    note_inheritable(has_cloexec, name);
     if (path != NULL && (strcmp(path, "/dev/urandom") == 0 || strcmp(path, "/dev/random") == 0)) {
         note(WATCHED_RANDOM, "open of /dev/urandom");
     }
@@ -380,15 +390,15 @@ static mode_t mode_of(int flags, va_list arguments) {
     return (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(arguments, mode_t) : 0;
 }
 
-#define OPEN(name)                                     \
-    int name(const char* path, int flags, ...) {       \
-        NEXT(name)                                     \
-        note_open(path, #name);                        \
-        va_list arguments;                             \
-        va_start(arguments, flags);                    \
-        const mode_t mode = mode_of(flags, arguments); \
-        va_end(arguments);                             \
-        return next(path, flags, mode);                \
+#define OPEN(name)                                        \
+    int name(const char* path, int flags, ...) {          \
+        NEXT(name)                                        \
+        note_open(path, (flags & O_CLOEXEC) != 0, #name); \
+        va_list arguments;                                \
+        va_start(arguments, flags);                       \
+        const mode_t mode = mode_of(flags, arguments);    \
+        va_end(arguments);                                \
+        return next(path, flags, mode);                   \
     }
 OPEN(open)
 int open64(const char* path, int flags, ...);
@@ -397,7 +407,7 @@ OPEN(open64)
 #define OPENAT(name)                                         \
     int name(int folder, const char* path, int flags, ...) { \
         NEXT(name)                                           \
-        note_open(path, #name);                              \
+        note_open(path, (flags & O_CLOEXEC) != 0, #name);    \
         va_list arguments;                                   \
         va_start(arguments, flags);                          \
         const mode_t mode = mode_of(flags, arguments);       \
@@ -410,22 +420,23 @@ OPENAT(openat64)
 
 FILE* fopen(const char* restrict path, const char* restrict mode) {
     NEXT(fopen)
-    note_open(path, "fopen");
+    note_open(path, strchr(mode, 'e') != NULL, "fopen");
     return next(path, mode);
 }
 
 FILE* fopen64(const char* restrict path, const char* restrict mode);
 FILE* fopen64(const char* restrict path, const char* restrict mode) {
     NEXT(fopen64)
-    note_open(path, "fopen64");
+    note_open(path, strchr(mode, 'e') != NULL, "fopen64");
     return next(path, mode);
 }
 
-/* ---- sockets and waiting */
+/* ---- sockets and other descriptors */
 
 int socket(int domain, int type, int protocol) {
     NEXT(socket)
     note(WATCHED_SOCKET, "socket");
+    note_inheritable((type & SOCK_CLOEXEC) != 0, "socket");
     return next(domain, type, protocol);
 }
 
@@ -446,6 +457,100 @@ int listen(int fd, int backlog) {
     note(WATCHED_SOCKET, "listen");
     return next(fd, backlog);
 }
+
+int accept(int fd, __SOCKADDR_ARG address, socklen_t* restrict length) {
+    NEXT(accept)
+    note(WATCHED_SOCKET, "accept");
+    note_inheritable(0, "accept");
+    return next(fd, address, length);
+}
+
+int accept4(int fd, __SOCKADDR_ARG address, socklen_t* restrict length, int flags) {
+    NEXT(accept4)
+    note(WATCHED_SOCKET, "accept4");
+    note_inheritable((flags & SOCK_CLOEXEC) != 0, "accept4");
+    return next(fd, address, length, flags);
+}
+
+int socketpair(int domain, int type, int protocol, int fds[2]) {
+    NEXT(socketpair)
+    note_inheritable((type & SOCK_CLOEXEC) != 0, "socketpair");
+    return next(domain, type, protocol, fds);
+}
+
+int pipe(int fds[2]) {
+    NEXT(pipe)
+    note_inheritable(0, "pipe");
+    return next(fds);
+}
+
+int pipe2(int fds[2], int flags) {
+    NEXT(pipe2)
+    note_inheritable((flags & O_CLOEXEC) != 0, "pipe2");
+    return next(fds, flags);
+}
+
+int dup(int fd) {
+    NEXT(dup)
+    note_inheritable(0, "dup");
+    return next(fd);
+}
+
+int eventfd(unsigned value, int flags) {
+    NEXT(eventfd)
+    note_inheritable((flags & EFD_CLOEXEC) != 0, "eventfd");
+    return next(value, flags);
+}
+
+int timerfd_create(clockid_t clock, int flags) {
+    NEXT(timerfd_create)
+    note_inheritable((flags & TFD_CLOEXEC) != 0, "timerfd_create");
+    return next(clock, flags);
+}
+
+int epoll_create(int size) {
+    NEXT(epoll_create)
+    note_inheritable(0, "epoll_create");
+    return next(size);
+}
+
+int epoll_create1(int flags) {
+    NEXT(epoll_create1)
+    note_inheritable((flags & EPOLL_CLOEXEC) != 0, "epoll_create1");
+    return next(flags);
+}
+
+/* ---- names */
+
+int getaddrinfo(const char* restrict node, const char* restrict service,
+                const struct addrinfo* restrict hints, struct addrinfo** restrict out) {
+    NEXT(getaddrinfo)
+    if (node != NULL && (hints == NULL || (hints->ai_flags & AI_NUMERICHOST) == 0)) {
+        note(WATCHED_LOOKUP, "getaddrinfo");
+    }
+    return next(node, service, hints, out);
+}
+
+struct hostent* gethostbyname(const char* name) {
+    NEXT(gethostbyname)
+    note(WATCHED_LOOKUP, "gethostbyname");
+    return next(name);
+}
+
+struct hostent* gethostbyname2(const char* name, int family) {
+    NEXT(gethostbyname2)
+    note(WATCHED_LOOKUP, "gethostbyname2");
+    return next(name, family);
+}
+
+int gethostbyname_r(const char* restrict name, struct hostent* restrict out, char* restrict buffer,
+                    size_t size, struct hostent** restrict result, int* restrict error) {
+    NEXT(gethostbyname_r)
+    note(WATCHED_LOOKUP, "gethostbyname_r");
+    return next(name, out, buffer, size, result, error);
+}
+
+/* ---- waiting */
 
 int nanosleep(const struct timespec* time, struct timespec* left) {
     NEXT(nanosleep)

@@ -17,25 +17,27 @@ extern "C" {
 #endif
 
 enum watched_call {
-    WATCHED_FORK,      /* fork, vfork, posix_spawn, system, popen */
-    WATCHED_EXEC,      /* execve and its like */
-    WATCHED_WAIT,      /* wait, waitpid, waitid, wait3, wait4 */
-    WATCHED_SIGNAL,    /* signal, sigaction */
-    WATCHED_MASK,      /* sigprocmask, pthread_sigmask */
-    WATCHED_ENV,       /* setenv, unsetenv, putenv, clearenv */
-    WATCHED_CHDIR,     /* chdir, fchdir */
-    WATCHED_UMASK,     /* umask */
-    WATCHED_LOCALE,    /* setlocale with a value */
-    WATCHED_DUP2,      /* dup2, dup3 onto 0 to 2 */
-    WATCHED_EXIT,      /* exit, _exit, quick_exit, abort */
-    WATCHED_MONOTONIC, /* clock_gettime of a clock that is not the wall clock */
-    WATCHED_WALL,      /* clock_gettime of the wall clock, gettimeofday, time */
-    WATCHED_RANDOM,    /* getrandom, getentropy, rand, random, an open of /dev/(u)random */
-    WATCHED_SOCKET,    /* socket, bind, connect, listen, accept */
-    WATCHED_BLOCK,     /* sleeps, and poll, select, epoll_wait with a time-out that is not 0 */
-    WATCHED_THREAD,    /* pthread_create */
-    WATCHED_OPEN,      /* open, openat, fopen */
-    WATCHED_ALLOC,     /* malloc, calloc, realloc and the aligned ones */
+    WATCHED_FORK,        /* fork, vfork, posix_spawn, system, popen */
+    WATCHED_EXEC,        /* execve and its like */
+    WATCHED_WAIT,        /* wait, waitpid, waitid, wait3, wait4 */
+    WATCHED_SIGNAL,      /* signal, sigaction */
+    WATCHED_MASK,        /* sigprocmask, pthread_sigmask */
+    WATCHED_ENV,         /* setenv, unsetenv, putenv, clearenv */
+    WATCHED_CHDIR,       /* chdir, fchdir */
+    WATCHED_UMASK,       /* umask */
+    WATCHED_LOCALE,      /* setlocale with a value */
+    WATCHED_DUP2,        /* dup2, dup3 onto 0 to 2 */
+    WATCHED_EXIT,        /* exit, _exit, quick_exit, abort */
+    WATCHED_MONOTONIC,   /* clock_gettime of a clock that is not the wall clock */
+    WATCHED_WALL,        /* clock_gettime of the wall clock, gettimeofday, time */
+    WATCHED_RANDOM,      /* getrandom, getentropy, rand, random, an open of /dev/(u)random */
+    WATCHED_SOCKET,      /* socket, bind, connect, listen, accept */
+    WATCHED_BLOCK,       /* sleeps, and poll, select, epoll_wait with a time-out that is not 0 */
+    WATCHED_THREAD,      /* pthread_create */
+    WATCHED_OPEN,        /* open, openat, fopen */
+    WATCHED_INHERITABLE, /* a descriptor opened without CLOEXEC, by any of the usual calls */
+    WATCHED_LOOKUP,      /* getaddrinfo of what may be a name, gethostbyname and its like */
+    WATCHED_ALLOC,       /* malloc, calloc, realloc and the aligned ones */
     WATCHED_CALLS
 };
 

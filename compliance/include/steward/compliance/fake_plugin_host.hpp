@@ -65,6 +65,10 @@ class FakePluginHost {
     // How often the plugin has called each function of the host, by name.
     [[nodiscard]] std::map<std::string, std::uint64_t> calls() const;
 
+    // From now on told of each call that the plugin makes on [plugin], when it begins.
+    void observe(std::function<void(const char* what)> observer) {
+        observer_ = std::move(observer);
+    }
     // From now on the plugin's calls of `what` ("watch_fd", "arm", "post", "get_extension") fail
     // with `status`; STEWARD_OK ends it.
     void fail(std::string_view what, steward_status status);
@@ -130,6 +134,7 @@ class FakePluginHost {
     bool closed_ = false;  // with posted_mutex_
     mutable std::mutex calls_mutex_;
     std::map<std::string, std::uint64_t> calls_;
+    std::function<void(const char* what)> observer_;
     std::vector<std::string> log_;
     std::vector<std::string> offences_;
     std::map<std::string, steward_status, std::less<>> failures_;
