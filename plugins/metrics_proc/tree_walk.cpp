@@ -54,7 +54,7 @@ void check_missing(const char* what, std::int32_t pid, int error) {
         return;
     }
     const char* text = strerrordesc_np(error);
-    throw sdk::Failure(STEWARD_E_IO,
+    throw sdk::Failure(error == ENOMEM ? STEWARD_E_NOMEM : STEWARD_E_IO,
                        std::string("cannot read ") + what + " of process " + std::to_string(pid) +
                            ": " + (text != nullptr ? text : "unknown error"),
                        error);
