@@ -18,6 +18,7 @@
 #include "other_process.hpp"
 #include "report.hpp"
 #include "runner.hpp"
+#include "sentinel.hpp"
 #include "verdict.hpp"
 #include "waivers.hpp"
 
@@ -253,6 +254,9 @@ int main(int argc, char** argv) {
         }
         if (mode == "sleep") {
             return sleep_main({argv + 2, argv + argc});
+        }
+        if (mode == kSentinelCommand) {
+            return kSentinelStatus;
         }
         return command_line(argc, argv);
     } catch (const UsageError& e) {

@@ -3,6 +3,7 @@
 #include "watch.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
@@ -658,6 +659,7 @@ static int refused(void) {
         return 0;
     }
     atomic_store(&failures_left, failures - 1);
+    errno = ENOMEM;
     return 1;
 }
 
@@ -698,7 +700,7 @@ void* aligned_alloc(size_t alignment, size_t size) {
 int posix_memalign(void** out, size_t alignment, size_t size) {
     void* const block = memalign(alignment, size);
     if (block == NULL) {
-        return 12; /* ENOMEM */
+        return ENOMEM;
     }
     *out = block;
     return 0;
