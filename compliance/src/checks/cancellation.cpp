@@ -216,13 +216,13 @@ class Storm {
     Storm(FakePluginHost& host, const Instance& instance, const Targets& targets)
         : host_(host), targets_(targets), prober_(host, instance) {}
 
-    // So many starts, at most kMostInFlight of them without a report, and cancels of whatever
-    // there is and was; then everything has ended.
-    void run(Random& random, std::size_t starts) {
+    // So many starts and cancels, of whatever there is and was, with at most kMostInFlight probes
+    // without a report; then everything has ended.
+    void run(Random& random, std::size_t actions) {
         const steward_token first = last_ + 1;
-        while (last_ + 1 - first < starts) {
+        for (std::size_t done = 0; done < actions; ++done) {
             const auto action = random.below(100);
-            if (action < 60 && last_ - prober_.count() - refused_ < kMostInFlight) {
+            if (action < 70 && last_ - prober_.count() - refused_ < kMostInFlight) {
                 const std::uint16_t port =
                     random.one_in(2) ? targets_.refused.port() : targets_.unattended.port();
                 const std::chrono::milliseconds limit(1 + random.below(2000));
@@ -242,9 +242,9 @@ class Storm {
             const std::size_t expected = started_[probe - 1] ? 1 : 0;
             const std::size_t came = prober_.of(probe).size();
             require(came == expected,
-                    "the " + std::to_string(probe) + "th of " + std::to_string(starts) +
-                        " probes started and cancelled at random: done came " +
-                        std::to_string(came) + " times, expected " + std::to_string(expected));
+                    "probe " + std::to_string(probe) + " of " + std::to_string(last_) +
+                        ", started and cancelled at random: done came " + std::to_string(came) +
+                        " times, expected " + std::to_string(expected));
         }
     }
 
@@ -258,8 +258,8 @@ class Storm {
 };
 
 void cancel_storm(Trial& trial) {
-    constexpr std::size_t kStarts = 8'000;
-    constexpr std::size_t kStartsAfter = 2'000;
+    constexpr std::size_t kActions = 8'000;
+    constexpr std::size_t kActionsAfter = 2'000;
     constexpr std::int64_t kSpare = 100;  // blocks; what a table keeps for its next growth
     FakePluginHost host(FakePluginHost::Clock::kVirtual);
     Session session(trial.library(), host);
@@ -267,14 +267,14 @@ void cancel_storm(Trial& trial) {
         const auto instance = session.create(*plugin);
         const Targets targets;
         Storm storm(host, instance, targets);
-        storm.run(trial.random(), kStarts);
+        storm.run(trial.random(), kActions);
         const auto descriptors = open_descriptors();
         const auto watched = host.watched();
         const auto armed = host.armed();
         const auto blocks = watch_live_blocks();
-        storm.run(trial.random(), kStartsAfter);
-        const std::string after =
-            "after " + std::to_string(kStartsAfter) + " more probes that have all ended: ";
+        storm.run(trial.random(), kActionsAfter);
+        const std::string after = "after " + std::to_string(kActionsAfter) +
+                                  " more starts and cancels of probes that have all ended: ";
         require(host.watched() <= watched, after + "more descriptors are watched, " +
                                                std::to_string(host.watched()) + " after " +
                                                std::to_string(watched));
@@ -302,13 +302,14 @@ constexpr std::array kChecks{
           "done comes within 50 ms of the host's clock after cancel",
           "a service is stopped only when its probes have ended",
           "report from inside cancel(), or post it", 20s, &cancel_latency},
-    Check{46, "cancel-storm", Level::kMust, STEWARD_IFACE_HEALTH,
-          "10,000 probes started and cancelled at random, 256 of them at once: each is reported "
-          "once, and no descriptor, timer or memory stays behind",
-          "a supervisor runs for years: what is lost with one probe in a thousand ends it",
-          "let one object own the descriptor, the timer and the memory of a probe, and destroy it "
-          "when it ends, however it ends",
-          60s, &cancel_storm},
+    Check{
+        46, "cancel-storm", Level::kMust, STEWARD_IFACE_HEALTH,
+        "10,000 starts and cancels at random, with 256 probes at once: each is reported once, and "
+        "no descriptor, timer or memory stays behind",
+        "a supervisor runs for years: what is lost with one probe in a thousand ends it",
+        "let one object own the descriptor, the timer and the memory of a probe, and destroy it "
+        "when it ends, however it ends",
+        60s, &cancel_storm},
 };
 
 }  // namespace
