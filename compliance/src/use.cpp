@@ -19,7 +19,7 @@ class Day {
     Day(Session& session, const Instance& instance, const Targets& targets)
         : session_(session), instance_(instance), targets_(targets) {}
 
-    std::vector<Answer> run() {
+    std::vector<UseAnswer> run() {
         const steward_plugin& plugin = instance_.plugin();
         add_status("a config that is no JSON", session_.try_create(plugin, "{").status);
         (void)interface_of(plugin, "steward.nothing/1");
@@ -106,22 +106,22 @@ class Day {
     Session& session_;
     const Instance& instance_;
     const Targets& targets_;
-    std::vector<Answer> answers_;
+    std::vector<UseAnswer> answers_;
 };
 
 }  // namespace
 
-std::vector<Answer> use(Session& session, const Instance& instance, const Targets& targets) {
+std::vector<UseAnswer> use(Session& session, const Instance& instance, const Targets& targets) {
     return Day(session, instance, targets).run();
 }
 
-std::vector<Answer> live(const Library& library, const Targets& targets) {
-    std::vector<Answer> answers;
+std::vector<UseAnswer> live(const Library& library, const Targets& targets) {
+    std::vector<UseAnswer> answers;
     FakePluginHost host(FakePluginHost::Clock::kVirtual);
     Session session(library, host);
     for (const auto* plugin : library.plugins()) {
         auto instance = session.create(*plugin);
-        for (Answer& answer : use(session, instance, targets)) {
+        for (UseAnswer& answer : use(session, instance, targets)) {
             answers.push_back(std::move(answer));
         }
         instance.destroy();

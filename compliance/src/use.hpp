@@ -10,7 +10,7 @@
 namespace steward::compliance {
 
 // One call and what came of it; of a probe there are two, its start and its report.
-struct Answer {
+struct UseAnswer {
     std::string what;
     steward_status status = STEWARD_OK;
     std::string error;
@@ -18,10 +18,10 @@ struct Answer {
 
 // On a host with a virtual clock. Throws Broken if an exception leaves the plugin, and nothing
 // else: what an answer is worth is for the caller to say.
-std::vector<Answer> use(Session& session, const Instance& instance, const Targets& targets);
+std::vector<UseAnswer> use(Session& session, const Instance& instance, const Targets& targets);
 
 // The whole life of each plugin of the library: init, create with the defaults, use, destroy,
 // deinit, on a host of its own. The answers of all.
-std::vector<Answer> live(const Library& library, const Targets& targets);
+std::vector<UseAnswer> live(const Library& library, const Targets& targets);
 
 }  // namespace steward::compliance

@@ -81,7 +81,7 @@ void err_codes(Trial& trial) {
     Session session(trial.library(), host);
     for (const auto* plugin : trial.plugins()) {
         const auto instance = session.create(*plugin);
-        for (const Answer& answer : use(session, instance, targets)) {
+        for (const UseAnswer& answer : use(session, instance, targets)) {
             require_listed(answer.what, answer.status);
         }
         try_conditions(session, instance);
@@ -196,7 +196,7 @@ void err_text(Trial& trial) {
         }
         // Others speak for themselves.
         const auto instance = session.create(*plugin);
-        for (const Answer& answer : use(session, instance, targets)) {
+        for (const UseAnswer& answer : use(session, instance, targets)) {
             if (answer.what.rfind("the probe", 0) != 0 && answer.what.rfind("a config", 0) != 0 &&
                 (answer.status == STEWARD_E_INVALID || answer.status == STEWARD_E_IO ||
                  answer.status == STEWARD_E_UNSUPPORTED || answer.status == STEWARD_E_INTERNAL)) {

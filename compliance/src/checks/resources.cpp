@@ -79,11 +79,12 @@ void res_fd_cloexec(Trial& trial) {
 
 // ---- res-fd-exhaustion
 
-bool same_statuses(const std::vector<Answer>& one, const std::vector<Answer>& other,
+bool same_statuses(const std::vector<UseAnswer>& one, const std::vector<UseAnswer>& other,
                    std::string& difference) {
-    const auto differs = std::mismatch(
-        one.begin(), one.end(), other.begin(), other.end(),
-        [](const Answer& a, const Answer& b) { return a.what == b.what && a.status == b.status; });
+    const auto differs = std::mismatch(one.begin(), one.end(), other.begin(), other.end(),
+                                       [](const UseAnswer& a, const UseAnswer& b) {
+                                           return a.what == b.what && a.status == b.status;
+                                       });
     if (differs.first == one.end() && differs.second == other.end()) {
         return true;
     }
@@ -106,15 +107,15 @@ void res_fd_exhaustion(Trial& trial) {
         const auto instance = session.create(*plugin, config);
         const auto before = use(session, instance, targets);
         Created created;
-        std::vector<Answer> meanwhile;
+        std::vector<UseAnswer> meanwhile;
         {
             const DescriptorFamine famine;
             created = session.try_create(*plugin, config);
             meanwhile = use(session, instance, targets);
         }
         meanwhile.push_back({"create", created.status, created.error});
-        for (const Answer& answer : meanwhile) {
-            const auto usual = std::find_if(before.begin(), before.end(), [&](const Answer& b) {
+        for (const UseAnswer& answer : meanwhile) {
+            const auto usual = std::find_if(before.begin(), before.end(), [&](const UseAnswer& b) {
                 return b.what == answer.what && b.status == answer.status;
             });
             require(usual != before.end() || answer.status == STEWARD_OK ||
