@@ -19,7 +19,8 @@ class RestartBackoff {
         .url = "",
         .summary =
             "Restarts a service that fails, ever later, and gives up after a number of "
-            "restarts without a stable time in between."};
+            "restarts without a stable time in between.",
+        .capabilities = STEWARD_CAP_UNLOADABLE | STEWARD_CAP_BACKOFF};
 
     RestartBackoff(sdk::Host /*host*/, const Settings& settings) : settings_(settings) {}
 

@@ -189,6 +189,11 @@ FIELD(steward_metrics, size, 0);
 FIELD(steward_metrics, reserved, 4);
 FIELD(steward_metrics, sample, 8);
 
+/* What a descriptor's bits mean does not change either. */
+static_assert(STEWARD_CAP_UNLOADABLE == 1u && STEWARD_CAP_OWN_THREADS == 2u &&
+                  STEWARD_CAP_BACKOFF == 4u,
+              "a capability has another bit");
+
 /* The frozen head of the entry: the same in every major version. */
 static_assert(offsetof(steward_entry, init) == 6 * sizeof(uint32_t),
               "the entry's head has changed");

@@ -97,7 +97,7 @@ TEST_CASE("a good plugin is described", "[probe]") {
         CHECK(plugin->get(text).isString());
     }
     CHECK(plugin->getValue<std::string>("id") == "restart_backoff");
-    CHECK(plugin->getValue<int>("capabilities") == 1);
+    CHECK(plugin->getValue<int>("capabilities") == 5);  // unloadable, and it backs off
     CHECK(plugin->getArray("interfaces")->getElement<std::string>(0) == "steward.restart/1");
     const Object::Ptr base =
         plugin->getObject("schema")->getObject("properties")->getObject("base_ms");

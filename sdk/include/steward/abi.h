@@ -145,7 +145,11 @@ enum {
     STEWARD_CAP_UNLOADABLE =
         1u << 0, /* may be unmapped after deinit (checked by the compliance harness) */
     STEWARD_CAP_OWN_THREADS =
-        1u << 1 /* starts threads of its own; all are joined when destroy returns */
+        1u << 1, /* starts threads of its own; all are joined when destroy returns */
+    /* restart: backs off with its default settings. While the same failure repeats soon after each
+     * start, no delay is shorter than the one before, jitter aside, and the last is longer than the
+     * first; after the app has been healthy for a long time the delays begin anew. */
+    STEWARD_CAP_BACKOFF = 1u << 2
 };
 
 typedef struct steward_descriptor {

@@ -40,6 +40,7 @@ struct About {
     std::string_view license{};  // SPDX expression
     std::string_view url{};      // may be empty
     std::string_view summary{};  // one sentence
+    // STEWARD_CAP_*. A restart policy that backs off adds STEWARD_CAP_BACKOFF.
     std::uint32_t capabilities = STEWARD_CAP_UNLOADABLE;
 };
 
