@@ -15,6 +15,7 @@
 
 #include "catalogue_text.hpp"
 #include "compliance_version.hpp"
+#include "helper_process.hpp"
 #include "other_process.hpp"
 #include "report.hpp"
 #include "runner.hpp"
@@ -159,14 +160,14 @@ int explain(const std::string& id) {
     return kReached;
 }
 
-// check ID FILE SEED RUNNER: what the runner starts for each check.
+// check ID FILE SEED PARENT [twin]: what the runner starts for each check.
 int child_main(const std::vector<std::string>& arguments) {
-    const Check* const check = arguments.size() == 4 ? find_check(arguments[0]) : nullptr;
+    const Check* const check = arguments.size() >= 4 ? find_check(arguments[0]) : nullptr;
     if (check == nullptr) {
         return kWrongUse;
     }
     run_child(*check, arguments[1], std::strtoull(arguments[2].c_str(), nullptr, 10),
-              std::atoi(arguments[3].c_str()));
+              std::atoi(arguments[3].c_str()), /*is_twin=*/arguments.size() == 5);
 }
 
 int command_line(int argc, char** argv) {
@@ -257,6 +258,9 @@ int main(int argc, char** argv) {
         }
         if (mode == kSentinelCommand) {
             return kSentinelStatus;
+        }
+        if (const int status = helper_main({argv + std::min(argc, 1), argv + argc}); status >= 0) {
+            return status;
         }
         return command_line(argc, argv);
     } catch (const UsageError& e) {

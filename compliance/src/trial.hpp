@@ -15,8 +15,9 @@ namespace steward::compliance {
 
 class Trial {
   public:
-    Trial(const Check& check, std::string file, std::uint64_t seed)
-        : check_(check), file_(std::move(file)), random_(seed), seed_(seed) {}
+    // `is_twin`: its check was asked to by twin_answers() of another process.
+    Trial(const Check& check, std::string file, std::uint64_t seed, bool is_twin = false)
+        : check_(check), file_(std::move(file)), random_(seed), seed_(seed), is_twin_(is_twin) {}
 
     // Absolute path of the plugin file. A check that needs the file itself, or a library of its
     // own, does not call library().
@@ -29,11 +30,16 @@ class Trial {
     // Its plugins that offer the interface of the check. Throws Skipped if there is none.
     std::vector<const steward_plugin*> plugins();
 
+    // For checks that compare two processes: what the same check, in a twin with the same file and
+    // seed but addresses of its own, calls this with. The twin itself does not return from it.
+    std::string twin_answers(const std::string& answers);
+
   private:
     const Check& check_;
     std::string file_;
     Random random_;
     std::uint64_t seed_;
+    bool is_twin_;
     std::optional<Library> library_;
 };
 

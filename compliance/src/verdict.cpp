@@ -20,10 +20,10 @@
 namespace steward::compliance {
 namespace {
 
-Verdict try_check(const Check& check, const std::string& file, std::uint64_t seed) {
+Verdict try_check(const Check& check, const std::string& file, std::uint64_t seed, bool is_twin) {
     const Outcome bad = check.level == Level::kMust ? Outcome::kFail : Outcome::kWarn;
     // Lives on after the verdict: nothing of the library's is unmapped or destroyed behind it.
-    auto* const trial = new Trial(check, file, seed);
+    auto* const trial = new Trial(check, file, seed, is_twin);
     try {
         check.run(*trial);
         return {};
@@ -97,7 +97,8 @@ std::optional<Verdict> verdict_of(const std::string& line) {
     return std::nullopt;
 }
 
-void run_child(const Check& check, const std::string& file, std::uint64_t seed, int runner) {
+void run_child(const Check& check, const std::string& file, std::uint64_t seed, int runner,
+               bool is_twin) {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != runner) {
         _exit(1);
@@ -105,7 +106,7 @@ void run_child(const Check& check, const std::string& file, std::uint64_t seed, 
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     const struct rlimit none = {0, 0};
     (void)setrlimit(RLIMIT_CORE, &none);
-    const Verdict verdict = try_check(check, file, seed);
+    const Verdict verdict = try_check(check, file, seed, is_twin);
     (void)steward_set_plugin_side(0);
     write_all(kVerdictFd, to_line(verdict));
     end_descendants();

@@ -21,8 +21,9 @@ std::string to_line(const Verdict& verdict);
 std::optional<Verdict> verdict_of(const std::string& line);
 
 // The whole life of a child: runs the check on the file, writes the verdict, kills what it has
-// started, and ends the process. `runner` is the parent with which it must die.
+// started, and ends the process. `runner` is the parent with which it must die; `is_twin` as
+// Trial's.
 [[noreturn]] void run_child(const Check& check, const std::string& file, std::uint64_t seed,
-                            int runner);
+                            int runner, bool is_twin);
 
 }  // namespace steward::compliance
