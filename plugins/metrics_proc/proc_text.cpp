@@ -10,6 +10,7 @@ namespace steward::metrics_proc {
 namespace {
 
 constexpr std::uint64_t kBelievable = std::uint64_t{1} << 53U;
+constexpr std::uint64_t kMostPages = std::uint64_t{1} << 40U;  // 4 PiB, what processors can address
 constexpr std::uint64_t kMostThreads = std::uint64_t{1} << 22U;  // the kernel's own bound on pids
 
 std::string_view next_word(std::string_view& text) {
@@ -71,7 +72,8 @@ std::optional<ProcStat> parse_stat(std::string_view text) {
 
 std::optional<std::uint64_t> parse_resident_pages(std::string_view text) {
     next_word(text);
-    return figure(next_word(text));
+    const auto pages = number<std::uint64_t>(next_word(text));
+    return pages && *pages <= kMostPages ? pages : std::nullopt;
 }
 
 std::optional<double> parse_uptime(std::string_view text) {

@@ -24,7 +24,7 @@ struct ProcStat {
 // included; it ends at the last ')'.
 [[nodiscard]] std::optional<ProcStat> parse_stat(std::string_view text);
 
-// The resident pages in /proc/PID/statm.
+// The resident pages in /proc/PID/statm, at most 2^40.
 [[nodiscard]] std::optional<std::uint64_t> parse_resident_pages(std::string_view text);
 
 // The seconds since boot in /proc/uptime.

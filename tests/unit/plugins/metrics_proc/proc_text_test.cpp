@@ -74,6 +74,8 @@ TEST_CASE("statm, uptime and children are read, and doubted", "[metrics_proc]") 
     CHECK_FALSE(parse_resident_pages("2500"));
     CHECK_FALSE(parse_resident_pages("2500 -3 0"));
     CHECK_FALSE(parse_resident_pages("2500 18446744073709551615 0"));
+    CHECK(parse_resident_pages("2500 1099511627776 0") == 1'099'511'627'776U);
+    CHECK_FALSE(parse_resident_pages("2500 1099511627777 0"));
     CHECK(parse_uptime("1000.50 1900.12\n") == 1000.5);
     CHECK_FALSE(parse_uptime(""));
     CHECK_FALSE(parse_uptime("-1 0"));
