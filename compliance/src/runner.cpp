@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <filesystem>
 #include <fstream>
 #include <list>
 #include <optional>
@@ -24,6 +25,7 @@
 #include <Poco/SHA2Engine.h>
 
 #include "process_look.hpp"
+#include "scratch.hpp"
 #include "steward/core/plugin_catalogue.hpp"
 #include "steward/core/spawn.hpp"
 #include "steward/core/unique_fd.hpp"
@@ -233,6 +235,8 @@ class Runner {
         int status = 0;
         (void)core::reap(job.child, &status);
         end_strays();
+        std::error_code ignored;
+        std::filesystem::remove_all(scratch_folder(job.child.pid), ignored);
         read(job);
         finish(result_of(job, status));
         return true;

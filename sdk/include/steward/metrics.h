@@ -1,8 +1,14 @@
 /* steward/metrics.h - strategy "steward.metrics/1": what does the service use? Named series in the
  * terms of OpenMetrics.
  *
- * One call takes one sample. The names that the status shows are cpu_percent, rss_bytes, processes,
- * threads and fds; a strategy may emit any others beside or instead of them.
+ * One call takes one sample. The names that the status shows have a fixed meaning:
+ *   processes    those of the service that live; one that has ended and waits for its parent is none
+ *   threads      theirs
+ *   fds          their open descriptors; left out when those of one may not be counted
+ *   rss_bytes    their resident memory; pages that processes share count in each of them
+ *   cpu_percent  the CPU time that they used since the sample before, in percent of one core; may be
+ *                left out of the first sample
+ * A strategy may emit any others beside or instead of them.
  */
 #ifndef STEWARD_METRICS_H
 #define STEWARD_METRICS_H
