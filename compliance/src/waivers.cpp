@@ -2,7 +2,7 @@
 
 #include <ctime>
 #include <fstream>
-#include <sstream>
+#include <iterator>
 #include <stdexcept>
 
 #include <Poco/Exception.h>
@@ -55,15 +55,15 @@ Waiver waiver_of(const std::string& path, const Poco::JSON::Object::Ptr& entry) 
 
 std::vector<Waiver> read_waivers(const std::string& path) {
     std::ifstream file(path);
-    std::stringstream text;
-    text << file.rdbuf();
-    if (!file) {
+    (void)file.peek();  // A folder opens, and fails here.
+    if (!file.is_open() || file.bad()) {
         throw std::runtime_error(path + ": cannot be read; give the path of a file of waivers");
     }
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
     std::vector<Waiver> waivers;
     try {
         Poco::JSON::Parser parser;
-        const auto root = parser.parse(text.str()).extract<Poco::JSON::Object::Ptr>();
+        const auto root = parser.parse(text).extract<Poco::JSON::Object::Ptr>();
         const auto list = root->getArray("waive");
         if (list.isNull()) {
             throw std::runtime_error(path + ": has no list \"waive\"");
