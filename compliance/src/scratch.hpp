@@ -7,7 +7,7 @@
 namespace steward::compliance {
 
 // Where the child `pid` of the runner keeps its files. The runner removes it when the child has
-// ended, however it did.
+// ended, however it did; a runner that is killed itself leaves it behind.
 std::string scratch_folder(pid_t pid);
 
 }  // namespace steward::compliance

@@ -416,7 +416,7 @@ constexpr std::array kChecks{
     Check{70, "restart-respects-manual", Level::kMust, STEWARD_IFACE_RESTART,
           "a manual stop is never answered by RESTART",
           "a service that comes back after a person stopped it cannot be taken down",
-          "answer STEWARD_EV_MANUAL_STOP with STAY_DOWN before anything else is looked at", 10s,
+          "answer STEWARD_EV_MANUAL_STOP with STAY_DOWN before anything else is looked at", 5s,
           &restart_respects_manual},
     Check{71, "restart-gives-up-stable", Level::kShould, STEWARD_IFACE_RESTART,
           "once it has given up it stays with that while failures go on, until a manual start, "
