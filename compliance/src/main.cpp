@@ -15,6 +15,7 @@
 
 #include "catalogue_text.hpp"
 #include "compliance_version.hpp"
+#include "front.hpp"
 #include "helper_process.hpp"
 #include "other_process.hpp"
 #include "report.hpp"
@@ -44,6 +45,7 @@ struct RunOptions {
     std::string grade = "bronze";
     std::uint64_t seed = 1;
     unsigned jobs = std::max(1U, std::thread::hardware_concurrency());
+    int front = -1;
 };
 
 std::vector<const Check*> chosen(const std::vector<std::string>& only) {
@@ -122,6 +124,7 @@ int run(const RunOptions& options) {
     request.checks = chosen(options.only);
     request.seed = options.seed;
     request.jobs = options.jobs;
+    request.front = options.front;
     std::vector<std::pair<Writer, std::string>> targets;
     bool stdout_taken = false;
     for (const std::string& text : options.reports) {
@@ -170,12 +173,14 @@ int child_main(const std::vector<std::string>& arguments) {
               std::atoi(arguments[3].c_str()), /*is_twin=*/arguments.size() == 5);
 }
 
-int command_line(int argc, char** argv) {
+// `front`: as RunRequest's.
+int command_line(int argc, char** argv, int front) {
     CLI::App app("Tries a Steward plugin on every rule of the catalogue.", "steward-compliance");
     app.require_subcommand(1);
     app.set_version_flag("--version", std::string(kVersion));
 
     RunOptions options;
+    options.front = front;
     auto* const runs = app.add_subcommand("run", "try a plugin file");
     runs->add_option("FILE", options.file, "steward_<id>.so")->required();
     runs->add_option("--only", options.only, "this check; may be repeated")
@@ -262,7 +267,15 @@ int main(int argc, char** argv) {
         if (const int status = helper_main({argv + std::min(argc, 1), argv + argc}); status >= 0) {
             return status;
         }
-        return command_line(argc, argv);
+        if (argc > 1 && std::string(argv[1]) == "run") {
+            return run_behind_front({argv + 1, argv + argc});
+        }
+        // behind FRONT run …: what the front starts.
+        if (argc > 3 && std::string(argv[1]) == "behind") {
+            const int front = watch_front(std::atoi(argv[2]));
+            return front < 0 ? 2 : command_line(argc - 2, argv + 2, front);
+        }
+        return command_line(argc, argv, /*front=*/-1);
     } catch (const UsageError& e) {
         std::cerr << "steward-compliance: " << e.text << '\n';
     } catch (const std::exception& e) {

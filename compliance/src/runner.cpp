@@ -24,6 +24,7 @@
 #include <Poco/DigestEngine.h>
 #include <Poco/SHA2Engine.h>
 
+#include "front.hpp"
 #include "process_look.hpp"
 #include "scratch.hpp"
 #include "steward/core/plugin_catalogue.hpp"
@@ -175,6 +176,7 @@ class Runner {
     // Waits for something to happen to a child, and takes it in.
     void wait() {
         std::vector<pollfd> polled;
+        polled.push_back({request_.front, POLLIN, 0});  // A negative descriptor is passed over.
         auto next_deadline = Clock::time_point::max();
         for (const Job& job : jobs_) {
             polled.push_back({job.child.pidfd.get(), POLLIN, 0});
@@ -190,7 +192,17 @@ class Runner {
             timeout = static_cast<int>(std::max<std::int64_t>(left.count(), 0));
         }
         (void)::poll(polled.data(), polled.size(), timeout);
-        std::size_t at = 0;
+        if (polled.front().revents != 0) {
+            for (const Job& job : jobs_) {
+                (void)::kill(-job.child.pid, SIGKILL);
+            }
+            end_all_children();
+            for (const Job& job : jobs_) {
+                remove_scratch(job);
+            }
+            _exit(2);
+        }
+        std::size_t at = 1;
         for (auto job = jobs_.begin(); job != jobs_.end();) {
             const bool ended = polled[at].revents != 0;
             at += 3;
@@ -235,11 +247,15 @@ class Runner {
         int status = 0;
         (void)core::reap(job.child, &status);
         end_strays();
-        std::error_code ignored;
-        std::filesystem::remove_all(scratch_folder(job.child.pid), ignored);
+        remove_scratch(job);
         read(job);
         finish(result_of(job, status));
         return true;
+    }
+
+    static void remove_scratch(const Job& job) {
+        std::error_code ignored;
+        std::filesystem::remove_all(scratch_folder(job.child.pid), ignored);
     }
 
     // What left the child's session came to this process, the subreaper.

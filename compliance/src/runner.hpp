@@ -17,6 +17,9 @@ struct RunRequest {
     std::vector<const Check*> checks;  // in the order of the catalogue
     std::uint64_t seed = 1;
     unsigned jobs = 1;  // children at once
+    // When the process that it stands for ends, the run does too: all children are killed, and this
+    // process exits (front.hpp). -1: none.
+    int front = -1;
     // Called after each check; `done` of `all` are.
     std::function<void(const Check& last, std::size_t done, std::size_t all)> progress;
 };

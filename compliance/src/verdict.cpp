@@ -2,7 +2,6 @@
 
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -14,7 +13,7 @@
 #include <Poco/JSON/Object.h>
 #include <Poco/JSON/Parser.h>
 
-#include "process_look.hpp"
+#include "front.hpp"
 #include "trial.hpp"
 
 namespace steward::compliance {
@@ -48,22 +47,6 @@ void write_all(int fd, const std::string& text) {
             return;
         }
         done += static_cast<std::size_t>(written);
-    }
-}
-
-// This process is a subreaper, so what its children leave comes here.
-void end_descendants() {
-    for (;;) {
-        const auto left = children();
-        if (left.empty()) {
-            return;
-        }
-        for (const int pid : left) {
-            (void)::kill(pid, SIGKILL);
-        }
-        for (const int pid : left) {
-            (void)waitpid(pid, nullptr, 0);
-        }
     }
 }
 
@@ -109,7 +92,8 @@ void run_child(const Check& check, const std::string& file, std::uint64_t seed, 
     const Verdict verdict = try_check(check, file, seed, is_twin);
     (void)steward_set_plugin_side(0);
     write_all(kVerdictFd, to_line(verdict));
-    end_descendants();
+    // This process is a subreaper, so what its children leave comes here.
+    end_all_children();
     // Not exit(): no destructor of a plugin's runs after the verdict.
     _exit(0);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "wrap.h"
@@ -32,6 +33,13 @@ static steward_status decide(const steward_instance* instance, const steward_res
     (void)out;
     (void)why;
     (void)error;
+#ifdef BAD_STEALS_AWAY
+    /* Not even through a function that the harness could see: nothing ties it to its parent. */
+    if (syscall(SYS_fork) == 0) {
+        (void)setsid();
+        tell_and_stay();
+    }
+#endif
 #ifdef BAD_FORKS
     if (fork() == 0) {
         (void)setsid();

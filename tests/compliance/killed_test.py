@@ -39,8 +39,17 @@ class Killed(unittest.TestCase):
             text += os.read(reader, 4096)
         fds = [os.pidfd_open(int(line)) for line in text.split()]
         for fd in fds:
-            self.addCleanup(os.close, fd)
+            self.addCleanup(self.end, fd)
         return harness, fds
+
+    @staticmethod
+    def end(fd):
+        """A test that fails leaves nothing behind either."""
+        try:
+            signal.pidfd_send_signal(fd, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        os.close(fd)
 
     def assert_gone(self, fds):
         end = time.monotonic() + LIMIT
@@ -49,30 +58,38 @@ class Killed(unittest.TestCase):
             ready, _, _ = select.select([fd], [], [], max(0, end - time.monotonic()))
             self.assertTrue(ready, "a process is left")
 
-    def test_hangs(self):
-        harness, fds = self.begin("hangs", 1)
-        harness.send_signal(signal.SIGKILL)
+    def test_killed(self):
+        for kind, count in (("hangs", 1), ("forks", 3), ("steals-away", 2)):
+            for signal_number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
+                with self.subTest(kind=kind, signal=signal_number):
+                    harness, fds = self.begin(kind, count)
+                    harness.send_signal(signal_number)
+                    self.assert_gone(fds)
+
+    def test_the_runner_alone_is_killed(self):
+        """The process that was started is the one that cleans up, and says that it did not work."""
+        harness, fds = self.begin("steals-away", 2)
+        runner, = {parent for parent in map(self.parent_of, map(self.pid_of, fds)) if self.parent_of(parent) == harness.pid}
+        os.kill(runner, signal.SIGKILL)
+        self.assertEqual(harness.wait(timeout=LIMIT), 2)
         self.assert_gone(fds)
 
-    def test_forks(self):
-        harness, fds = self.begin("forks", 3)
-        harness.send_signal(signal.SIGKILL)
-        self.assert_gone(fds)
+    @staticmethod
+    def pid_of(fd):
+        return int(next(line for line in Path(f"/proc/self/fdinfo/{fd}").read_text().splitlines()
+                        if line.startswith("Pid:")).split()[1])
 
-    def test_terminated(self):
-        harness, fds = self.begin("forks", 3)
-        harness.send_signal(signal.SIGTERM)
-        self.assert_gone(fds)
+    @staticmethod
+    def parent_of(pid):
+        stat = Path(f"/proc/{pid}/stat").read_text()
+        return int(stat[stat.rindex(")") + 1:].split()[1])
 
     def test_the_check_alone_is_killed(self):
         """The runner goes on, ends what the check has left, and says what happened."""
         harness, fds = self.begin("forks", 3)
-        # The check's own process is the one whose parent is the harness.
+        # The check's own process is the one whose parent, the runner, is the child of what was started.
         for fd in fds:
-            pid = int(next(line for line in Path(f"/proc/self/fdinfo/{fd}").read_text().splitlines()
-                           if line.startswith("Pid:")).split()[1])
-            stat = Path(f"/proc/{pid}/stat").read_text()
-            if int(stat[stat.rindex(")") + 1:].split()[1]) == harness.pid:
+            if self.parent_of(self.parent_of(self.pid_of(fd))) == harness.pid:
                 signal.pidfd_send_signal(fd, signal.SIGKILL)
         text, _ = harness.communicate(timeout=LIMIT)
         self.assertEqual(harness.returncode, 1)
