@@ -50,15 +50,23 @@ static steward_status finish(const steward_metrics_request* request, struct thro
 #endif
 
 #ifdef BAD_METRICS_RACE
-/* Expects to find the processes of the sample before. */
+/* Loses patience with a service that does not have the processes of the sample before. */
 static steward_status finish(const steward_metrics_request* request, struct through* through,
                              steward_status status) {
     static double before;
     static int before_pid;
-    const int changed = before_pid == request->app_pid && before != through->processes;
+    static int changes;
+    if (status != STEWARD_OK || !through->on_proc) {
+        return status;
+    }
+    if (before_pid != request->app_pid) {
+        changes = 0;
+    } else if (before != through->processes) {
+        ++changes;
+    }
     before = through->processes;
     before_pid = request->app_pid;
-    return status == STEWARD_OK && through->on_proc && changed ? STEWARD_E_IO : status;
+    return changes >= 6 ? STEWARD_E_IO : status;
 }
 #endif
 
