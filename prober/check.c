@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "elf_file.h"
+
 #include <steward/health.h>
 #include <steward/metrics.h>
 #include <steward/port.h>
@@ -51,6 +53,16 @@ static int valid_id(steward_str id) {
     return 1;
 }
 
+/* How much of an id that is none can be shown. */
+static int printable_length(steward_str id) {
+    int length = 0;
+    while (id.ptr != NULL && (size_t)length < id.len && length < kMaxId && id.ptr[length] > ' ' &&
+           id.ptr[length] < 0x7f) {
+        ++length;
+    }
+    return length;
+}
+
 static int valid_utf8(const char* data, size_t length) {
     for (size_t at = 0; at < length;) {
         const size_t sequence = utf8_sequence((const unsigned char*)data + at, length - at);
@@ -64,6 +76,19 @@ static int valid_utf8(const char* data, size_t length) {
 
 /* ---- the entry */
 
+/* What to do about what the loader says. */
+static const char* loader_advice(const char* text) {
+    if (strstr(text, "undefined symbol: __asan_") != NULL) {
+        return ": it is built with AddressSanitizer, and this program is not";
+    }
+    if (strstr(text, "undefined symbol") != NULL) {
+        return ": link what defines it into the plugin";
+    }
+    return strstr(text, "cannot open shared object file") != NULL
+               ? ": install that library, or link it statically"
+               : "";
+}
+
 static const steward_entry* find_entry(const char* path, struct reason reason) {
     char absolute[4096];
     /* Without a slash dlopen would look in the system's folders. */
@@ -71,6 +96,9 @@ static const steward_entry* find_entry(const char* path, struct reason reason) {
         snprintf(absolute, sizeof absolute, "%s%s", strchr(path, '/') ? "" : "./", path);
     if (length < 0 || (size_t)length >= sizeof absolute) {
         (void)refuse(reason, "the path is too long");
+        return NULL;
+    }
+    if (check_elf_file(absolute, reason.text, reason.size) != 0) {
         return NULL;
     }
     void* const library = dlopen(absolute, RTLD_NOW | RTLD_LOCAL);
@@ -81,20 +109,26 @@ static const steward_entry* find_entry(const char* path, struct reason reason) {
         if (strncmp(text, absolute, named) == 0 && strncmp(text + named, ": ", 2) == 0) {
             text += named + 2;
         }
-        (void)refuse(reason, "cannot be loaded: %s", text);
+        (void)refuse(reason, "cannot be loaded: %s%s", text, loader_advice(text));
         return NULL;
     }
     const steward_entry* const entry = dlsym(library, STEWARD_ENTRY_SYMBOL);
     if (entry == NULL) {
-        (void)refuse(reason, "not a Steward plugin: it exports no " STEWARD_ENTRY_SYMBOL);
+        (void)refuse(reason, "not a Steward plugin: it exports no " STEWARD_ENTRY_SYMBOL
+                             ": define it as steward/abi.h says, and link as steward_add_plugin() "
+                             "does");
         return NULL;
     }
     Dl_info where;
     void* symbol = NULL;
     if (dladdr1(entry, &where, &symbol, RTLD_DL_SYMENT) != 0 && symbol != NULL) {
         const ElfW(Sym)* const elf = symbol;
-        if (ELF64_ST_TYPE(elf->st_info) == STT_FUNC || elf->st_size < kFrozenEntry) {
-            (void)refuse(reason, "not a Steward plugin: " STEWARD_ENTRY_SYMBOL " is not an entry");
+        const int is_function = ELF64_ST_TYPE(elf->st_info) == STT_FUNC;
+        if (is_function || elf->st_size < kFrozenEntry) {
+            (void)refuse(reason,
+                         "not a Steward plugin: " STEWARD_ENTRY_SYMBOL
+                         " is %s: it must be a const steward_entry",
+                         is_function ? "a function" : "too small");
             return NULL;
         }
     }
@@ -103,8 +137,11 @@ static const steward_entry* find_entry(const char* path, struct reason reason) {
 
 static int check_entry(const steward_entry* entry, struct reason reason) {
     if (entry->magic != STEWARD_ABI_MAGIC) {
-        return refuse(reason, "not a Steward plugin: the entry begins with 0x%08x, not 0x%08x",
-                      entry->magic, STEWARD_ABI_MAGIC);
+        return refuse(
+            reason,
+            "not a Steward plugin: the entry begins with 0x%08x, not 0x%08x: begin it with "
+            "STEWARD_ABI_MAGIC",
+            entry->magic, STEWARD_ABI_MAGIC);
     }
     if (entry->abi_major != STEWARD_ABI_MAJOR) {
         return refuse(
@@ -117,16 +154,18 @@ static int check_entry(const steward_entry* entry, struct reason reason) {
                       entry->abi_major, entry->min_host_minor, STEWARD_ABI_MAJOR,
                       STEWARD_ABI_MINOR);
     }
-    if (entry->size < sizeof(steward_entry)) {
-        return refuse(reason, "the entry has %u bytes, plugin ABI %u has at least %zu", entry->size,
-                      STEWARD_ABI_MAJOR, sizeof(steward_entry));
+    /* What 1.0 had: sizeof is this version's. */
+    if (!STEWARD_HAS(entry, get_plugin)) {
+        return refuse(
+            reason, "the entry has %u bytes, plugin ABI %u has at least %zu: set its size",
+            entry->size, STEWARD_ABI_MAJOR, offsetof(steward_entry, get_plugin) + sizeof(void*));
     }
     if (entry->plugin_count < 1 || entry->plugin_count > kMaxPlugins) {
-        return refuse(reason, "the entry says %u plugins: must be 1 to %d", entry->plugin_count,
-                      kMaxPlugins);
+        return refuse(reason, "the entry says %u plugins: plugin_count must be 1 to %d",
+                      entry->plugin_count, kMaxPlugins);
     }
     if (entry->init == NULL || entry->deinit == NULL || entry->get_plugin == NULL) {
-        return refuse(reason, "a function of the entry is null");
+        return refuse(reason, "a function of the entry is null: set init, deinit and get_plugin");
     }
     return 0;
 }
@@ -200,14 +239,18 @@ static int add_schema(const steward_plugin* plugin, struct json_line* line, stru
     const steward_sink sink = {sizeof sink, 0, &schema, take_schema};
     const steward_status status = plugin->config_schema(&sink);
     if (schema.overflow) {
-        return refuse(reason, "the schema is longer than %d KiB", kMaxSchema / 1024);
+        return refuse(reason, "the settings' schema is longer than %d KiB: make it shorter",
+                      kMaxSchema / 1024);
     }
     if (status != STEWARD_OK) {
-        return refuse(reason, "config_schema failed with status %d", status);
+        return refuse(reason,
+                      "config_schema failed with status %d: it must write the settings' schema",
+                      status);
     }
     if (schema.length == 0 || !valid_utf8(schema.text, schema.length) ||
         tidy_schema(&schema) != 0) {
-        return refuse(reason, "the schema is not a JSON object");
+        return refuse(reason,
+                      "the settings' schema is no JSON object: config_schema must write one");
     }
     line_raw(line, ",\"schema\":");
     line_raw_bytes(line, schema.text, schema.length);
@@ -220,7 +263,7 @@ static int add_text(struct json_line* line, const char* name, steward_str value,
                     struct reason reason) {
     if ((value.ptr == NULL && value.len != 0) || value.len > kMaxText ||
         !valid_utf8(value.ptr, value.len)) {
-        return refuse(reason, "the descriptor's %s is not UTF-8 of at most %d bytes", name,
+        return refuse(reason, "the descriptor's %s must be UTF-8 of at most %d bytes", name,
                       kMaxText);
     }
     line_member(line, name, value);
@@ -266,7 +309,7 @@ static int check_functions(const char* id, const void* interface, struct reason 
         }
         memcpy(&function, (const char*)interface + offset, sizeof function);
         if (function == NULL) {
-            return refuse(reason, "the function %s of the interface %s is null", name, id);
+            return refuse(reason, "the function %s of the interface %s is null: set it", name, id);
         }
     }
     return 0;
@@ -276,18 +319,22 @@ static int add_interfaces(const steward_plugin* plugin, struct json_line* line,
                           struct reason reason) {
     const char* const* ids = plugin->desc->interfaces;
     if (ids == NULL || ids[0] == NULL) {
-        return refuse(reason, "the descriptor lists no interface");
+        return refuse(reason,
+                      "the descriptor lists no interface: name one, e.g. " STEWARD_IFACE_RESTART);
     }
     line_raw(line, ",\"interfaces\":[");
     for (size_t i = 0; ids[i] != NULL; ++i) {
         const size_t length = strnlen(ids[i], kMaxText + 1);
         if (i == kMaxInterfaces || length > kMaxText || !valid_utf8(ids[i], length)) {
-            return refuse(reason, "the descriptor's list of interfaces has no sensible end");
+            return refuse(
+                reason,
+                "the descriptor's list of interfaces does not end: end it with a null pointer");
         }
         const void* const interface = plugin->get_interface(ids[i]);
         if (interface == NULL) {
             return refuse(reason,
-                          "the interface %.100s is listed but get_interface does not know it",
+                          "the interface %.100s is listed but get_interface does not know it: "
+                          "answer it, or take it off the list",
                           ids[i]);
         }
         if (check_functions(ids[i], interface, reason) != 0) {
@@ -312,23 +359,44 @@ static int check_file_name(const char* path, steward_str id, struct reason reaso
     return 0;
 }
 
-static int add_plugin(const char* path, const steward_plugin* plugin, unsigned index,
+/* Which plugin of the library before this one has the same id? This one's index: none. */
+static unsigned same_id_before(const steward_entry* entry, unsigned index, steward_str id) {
+    for (unsigned i = 0; i < index; ++i) {
+        const steward_str other = entry->get_plugin(i)->desc->id;
+        if (other.len == id.len && memcmp(other.ptr, id.ptr, id.len) == 0) {
+            return i;
+        }
+    }
+    return index;
+}
+
+static int add_plugin(const char* path, const steward_entry* entry, unsigned index,
                       struct json_line* line, struct reason reason) {
-    if (plugin == NULL || plugin->size < sizeof(steward_plugin) || plugin->desc == NULL ||
-        plugin->desc->size < sizeof(steward_descriptor)) {
-        return refuse(reason, "plugin %u is missing or shorter than plugin ABI %u wants", index,
-                      STEWARD_ABI_MAJOR);
+    const steward_plugin* const plugin = entry->get_plugin(index);
+    if (plugin == NULL || !STEWARD_HAS(plugin, get_interface) || plugin->desc == NULL ||
+        !STEWARD_HAS(plugin->desc, interfaces)) {
+        return refuse(
+            reason,
+            "plugin %u is missing or shorter than plugin ABI %u wants: see get_plugin and "
+            "the sizes",
+            index, STEWARD_ABI_MAJOR);
     }
     if (plugin->config_schema == NULL || plugin->create == NULL || plugin->destroy == NULL ||
         plugin->get_interface == NULL) {
-        return refuse(reason, "a function of plugin %u is null", index);
+        return refuse(reason, "a function of plugin %u is null: set all four", index);
     }
     const steward_descriptor* const desc = plugin->desc;
     if (!valid_id(desc->id)) {
-        return refuse(reason, "the id of plugin %u is not [a-z][a-z0-9_]{0,63}", index);
+        return refuse(reason, "the id of plugin %u must be [a-z][a-z0-9_]{0,63} (got %.*s)", index,
+                      printable_length(desc->id), printable_length(desc->id) ? desc->id.ptr : "");
     }
     if (index == 0 && check_file_name(path, desc->id, reason) != 0) {
         return -1;
+    }
+    if (same_id_before(entry, index, desc->id) != index) {
+        return refuse(reason, "its plugins %u and %u have the same id %.*s: give each its own",
+                      same_id_before(entry, index, desc->id), index, (int)desc->id.len,
+                      desc->id.ptr);
     }
     line_raw(line, index == 0 ? "{" : ",{");
     if (add_text(line, "id", desc->id, reason) != 0 ||
@@ -363,7 +431,7 @@ int check_plugin(const char* path, struct json_line* line, char* error, size_t e
     line_number(line, entry->min_host_minor);
     line_raw(line, "},\"plugins\":[");
     for (unsigned i = 0; i < entry->plugin_count; ++i) {
-        if (add_plugin(path, entry->get_plugin(i), i, line, reason) != 0) {
+        if (add_plugin(path, entry, i, line, reason) != 0) {
             return -1;
         }
     }

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -71,6 +72,8 @@ int main(int argc, char* argv[]) {
                       strerror(errno));
         _exit(3);
     }
+    /* A plugin that hangs is ended by whoever asked, and with them. */
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     /* A crash here is an expected answer, not worth a core file. */
     (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     (void)signal(SIGPIPE, SIG_IGN);

@@ -45,16 +45,12 @@ constexpr std::size_t kMostVerdict = 64 * 1024;
 // Without it nothing else can be tried.
 constexpr std::string_view kGate = "load-now";
 
-std::string absolute(const std::string& path) {
+// Where the file itself is. What is no file is told in the supervisor's words.
+std::string real_file(const std::string& path, const std::string& refusal) {
     char resolved[PATH_MAX];
     struct stat info {};
-    if (::stat(path.c_str(), &info) != 0) {
-        throw std::runtime_error(path + ": " + std::strerror(errno) +
-                                 "; give the path of a plugin file, steward_<id>.so");
-    }
-    if (!S_ISREG(info.st_mode)) {
-        throw std::runtime_error(path + ": is " + (S_ISDIR(info.st_mode) ? "a folder" : "no file") +
-                                 "; give the path of a plugin file, steward_<id>.so");
+    if (::stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) {
+        throw std::runtime_error(refusal);
     }
     if (realpath(path.c_str(), resolved) == nullptr) {
         throw std::runtime_error(path + ": " + std::strerror(errno));
@@ -320,20 +316,23 @@ class Runner {
 Report run_checks(const RunRequest& request) {
     const auto begun = Clock::now();
     Report report;
-    report.file = absolute(request.file);
     report.seed = request.seed;
-    report.sha256 = sha256_of(report.file);
     if (const auto reaper = core::become_subreaper(); !reaper) {
         throw std::runtime_error(reaper.error().text);
     }
-    core::PluginCatalogue catalogue({next_to_program("steward-plugin-probe"), {}, {}, {}});
-    const auto info = catalogue.find(report.file);
-    if (info && info->error.empty()) {
+    core::PluginCatalogue catalogue(
+        {next_to_program("steward-plugin-probe"), next_to_program("plugins"), {}, {}});
+    // With a slash, for it is no id.
+    const auto info = catalogue.find(
+        request.file.find('/') == std::string::npos ? "./" + request.file : request.file);
+    if (info) {
         report.id = info->id;
         report.version = info->version;
     } else {
-        report.refused = info ? info->error : info.error().text;
+        report.refused = info.error().text;
     }
+    report.file = real_file(request.file, report.refused);
+    report.sha256 = sha256_of(report.file);
     report.results = Runner(request, report.file).run();
     report.duration = std::chrono::duration_cast<milliseconds>(Clock::now() - begun);
     return report;

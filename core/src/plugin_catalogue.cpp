@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -16,6 +15,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <mutex>
 #include <sstream>
 
@@ -24,8 +24,10 @@
 #include <Poco/JSON/Object.h>
 #include <Poco/JSON/Parser.h>
 
+#include "plugin_file.hpp"
 #include "steward/abi.h"
 #include "steward/core/machine.hpp"
+#include "steward/core/schema.hpp"
 #include "steward/core/spawn.hpp"
 
 #include "built_in_plugin.hpp"
@@ -38,6 +40,9 @@ using Poco::JSON::Object;
 
 constexpr int kProbeTimeMs = 2000;  // for each file
 constexpr int kEndTimeMs = 500;
+// Of the plugin's own code the prober runs only this.
+constexpr const char* kMustReturn =
+    ": its static constructors, get_plugin, get_interface and config_schema must return";
 constexpr std::size_t kMaxProbeOutput = 4 * 1024 * 1024;
 
 // An answer is good for the ABI that it was judged by.
@@ -56,28 +61,6 @@ std::string identity(const struct stat& s) {
     key << s.st_dev << ':' << s.st_ino << ':' << s.st_mtim.tv_sec << '.' << s.st_mtim.tv_nsec << ':'
         << s.st_size;
     return key.str();
-}
-
-// A plugin runs with all rights of the supervisor: nobody else may be able to write it.
-std::string distrust(const std::string& file, const struct stat& s) {
-    if (!S_ISREG(s.st_mode)) {
-        return "is no regular file; give an id, or the steward_ID.so itself";
-    }
-    const uid_t me = geteuid();
-    if (s.st_uid != 0 && s.st_uid != me) {
-        return "belongs to another user (uid " + std::to_string(s.st_uid) +
-               "): chown it to yourself or root";
-    }
-    if ((s.st_mode & S_IWOTH) != 0) {
-        return "can be written by everybody: chmod o-w " + file;
-    }
-    if ((s.st_mode & S_IWGRP) != 0) {
-        const passwd* const owner = getpwuid(s.st_uid);
-        if (owner == nullptr || owner->pw_gid != s.st_gid) {
-            return "can be written by its group: chmod g-w " + file;
-        }
-    }
-    return {};
 }
 
 std::string stem_id(const std::string& file) {
@@ -121,9 +104,31 @@ PluginInfo info_from(const Object::Ptr& answer) {
         schema->stringify(text);
         info.schema = text.str();
     } else {
-        info.error = "its settings' schema is no JSON object";
+        info.error = "the settings' schema is no JSON object: config_schema must write one";
     }
     return info;
+}
+
+// What of a schema would only be noticed when the plugin is used.
+std::string schema_fault(const Object::Ptr& schema) {
+    constexpr const char* kNoObjects =
+        "the settings' schema has properties that are no objects: describe each setting by one";
+    if (schema->has("properties")) {
+        const auto properties = schema->getObject("properties");
+        if (!properties) {
+            return kNoObjects;
+        }
+        for (const auto& [key, ignored] : *properties) {
+            if (!properties->getObject(key)) {
+                return kNoObjects;
+            }
+        }
+    }
+    const auto compiled = SchemaValidator::compile(schema);
+    if (!compiled) {
+        return compiled.error().text + ": see config_schema in steward/abi.h";
+    }
+    return {};
 }
 
 Object::Ptr json_of(const PluginInfo& info) {
@@ -166,11 +171,16 @@ Object::Ptr parse_line(const std::string& line) {
 PluginInfo info_from_line(const Object::Ptr& answer) {
     PluginInfo info;
     if (!answer) {
-        info.error = "what it says of itself is no JSON: look at its settings' schema";
+        info.error = "the settings' schema is no JSON: config_schema must write an object";
         return info;
     }
     try {
-        return info_from(answer);
+        info = info_from(answer);
+        if (info.error.empty()) {
+            info.error =
+                schema_fault(answer->getArray("plugins")->getObject(0)->getObject("schema"));
+        }
+        return info;
     } catch (const Poco::Exception& e) {
         info.error = "what it says of itself cannot be read: " + e.displayText();
         return info;
@@ -185,19 +195,24 @@ struct ProberRun {
 
 // Takes what the prober prints until it ends, prints too much or is silent for too long. It answers
 // for the files in their order, so a path that is no UTF-8 does no harm. True: it was silent.
-bool read_answers(int fd, std::size_t expected, std::vector<PluginInfo>& answers, bool& loading) {
+bool read_answers(int fd, int pidfd, std::size_t expected, std::vector<PluginInfo>& answers,
+                  bool& loading) {
     std::string text;
     std::array<char, 65536> buffer;
     std::int64_t deadline = now_ms() + kProbeTimeMs;
     for (;;) {
-        pollfd waiting{fd, POLLIN, 0};
+        // What a plugin has started may hold the output open longer than the prober lives.
+        std::array<pollfd, 2> waiting{{{fd, POLLIN, 0}, {pidfd, POLLIN, 0}}};
         const auto left = std::max<std::int64_t>(0, deadline - now_ms());
-        const int ready = ::poll(&waiting, 1, static_cast<int>(left));
+        const int ready = ::poll(waiting.data(), waiting.size(), static_cast<int>(left));
         if (ready < 0 && errno == EINTR) {
             continue;
         }
         if (ready <= 0 || text.size() > kMaxProbeOutput) {
             return true;
+        }
+        if (waiting[0].revents == 0) {
+            return false;
         }
         const ssize_t n = read(fd, buffer.data(), buffer.size());
         if (n <= 0) {
@@ -229,6 +244,8 @@ class ProberEnd {
     ProberEnd(const ProberEnd&) = delete;
     ProberEnd& operator=(const ProberEnd&) = delete;
 
+    int pidfd() const { return child_.pidfd.get(); }
+
     // Waits for its end; false: it has not come.
     bool wait(int ms) const {
         const std::int64_t deadline = now_ms() + ms;
@@ -246,6 +263,8 @@ class ProberEnd {
         if (!ended_) {
             ended_ = true;
             syscall(SYS_pidfd_send_signal, child_.pidfd.get(), SIGKILL, nullptr, 0);
+            // Not reaped yet, so the number of its group is its own.
+            (void)kill(-child_.pid, SIGKILL);
             (void)wait(kProbeTimeMs);
             reap_later(std::move(child_), &status_);
         }
@@ -285,6 +304,7 @@ ProberRun run_prober(const std::string& prober, const std::vector<std::string>& 
     spec.argv = {"steward-plugin-probe"};
     spec.argv.insert(spec.argv.end(), files.begin(), files.end());
     spec.descriptors = {{-1, 0}, {writer.get(), 1}, {-1, 2}};
+    spec.new_session = true;  // What a plugin starts while it is loaded ends with the prober.
     auto child = spawn(spec);
     if (!child) {
         run.end = child.error().text;
@@ -292,7 +312,8 @@ ProberRun run_prober(const std::string& prober, const std::vector<std::string>& 
     }
     writer.reset();
     ProberEnd prober_end(std::move(*child));
-    const bool silent = read_answers(reader.get(), files.size(), answers, run.loading);
+    const bool silent =
+        read_answers(reader.get(), prober_end.pidfd(), files.size(), answers, run.loading);
     if (!silent) {
         (void)prober_end.wait(kEndTimeMs);  // Who closes its output is about to end by itself.
     }
@@ -300,7 +321,8 @@ ProberRun run_prober(const std::string& prober, const std::vector<std::string>& 
     const bool killed = WIFSIGNALED(status);
     const std::string how = describe_exit(killed, killed ? WTERMSIG(status) : WEXITSTATUS(status));
     if (silent) {
-        run.end = run.loading ? "did not load within 2 s" : "steward-plugin-probe says nothing";
+        run.end = run.loading ? "did not come back within 2 s from being loaded"
+                              : "steward-plugin-probe says nothing";
     } else {
         run.end =
             (run.loading ? "ended the process that loaded it (" : "steward-plugin-probe ended (") +
@@ -319,6 +341,22 @@ std::string absolute_path(const std::string& path) {
     }
     const fs::path normal = absolute.lexically_normal();
     return (normal.has_filename() ? normal : normal.parent_path()).string();
+}
+
+// Why a folder cannot be searched; empty: it can.
+std::string folder_fault(const std::string& folder) {
+    std::error_code error;
+    const fs::directory_iterator it(folder, error);
+    return error ? "cannot be searched: " + error.message() +
+                       ": give a folder with steward_ID.so "
+                       "files"
+                 : std::string();
+}
+
+// Also when it is a link that leads nowhere: that is told then.
+bool exists(const std::string& file) {
+    struct stat status {};
+    return lstat(file.c_str(), &status) == 0;
 }
 
 }  // namespace
@@ -345,7 +383,15 @@ std::vector<std::string> PluginCatalogue::files_of(const std::string& folder) co
 
 std::vector<PluginInfo> PluginCatalogue::list() {
     std::vector<std::pair<std::string, std::string>> files;
+    std::vector<PluginInfo> found;
     for (const auto& folder : places_.extra) {
+        if (auto fault = folder_fault(folder); !fault.empty()) {
+            PluginInfo info;
+            info.file = absolute_path(folder);
+            info.origin = "--plugin-dir " + folder;
+            info.error = std::move(fault);
+            found.push_back(std::move(info));
+        }
         for (auto& file : files_of(folder)) {
             files.emplace_back(std::move(file), "--plugin-dir " + folder);
         }
@@ -354,9 +400,10 @@ std::vector<PluginInfo> PluginCatalogue::list() {
     for (auto& file : files_of(places_.own_folder)) {
         files.emplace_back(std::move(file), "next to the program");
     }
-    auto found = examine(files);
-    found.insert(found.begin() + static_cast<std::ptrdiff_t>(extra), built_in().begin(),
-                 built_in().end());
+    auto examined = examine(files);
+    examined.insert(examined.begin() + static_cast<std::ptrdiff_t>(extra), built_in().begin(),
+                    built_in().end());
+    std::move(examined.begin(), examined.end(), std::back_inserter(found));
     std::map<std::string, std::string> first;
     for (auto& info : found) {
         if (info.error.empty()) {
@@ -376,8 +423,11 @@ Result<PluginInfo> PluginCatalogue::find(const std::string& name) {
     } else {
         const std::string base = "steward_" + name + ".so";
         for (const auto& folder : places_.extra) {
+            if (const auto fault = folder_fault(folder); !fault.empty()) {
+                return Error{"--plugin-dir " + folder + ": " + fault};
+            }
             const auto file = absolute_path((fs::path(folder) / base).string());
-            if (access(file.c_str(), F_OK) == 0) {
+            if (exists(file)) {
                 files.emplace_back(file, "--plugin-dir " + folder);
                 break;
             }
@@ -389,7 +439,7 @@ Result<PluginInfo> PluginCatalogue::find(const std::string& name) {
             }
         }
         const auto own = (fs::path(places_.own_folder) / base).string();
-        if (files.empty() && access(own.c_str(), F_OK) == 0) {
+        if (files.empty() && exists(own)) {
             files.emplace_back(own, "next to the program");
         }
     }
@@ -420,10 +470,9 @@ std::vector<PluginInfo> PluginCatalogue::examine(
         info.file = file;
         struct stat status {};
         const bool own = fs::path(file).parent_path() == places_.own_folder;
-        if (stat(file.c_str(), &status) != 0) {
-            info.error = system_error("cannot be read").text;
-        } else if (!own) {
-            info.error = distrust(file, status);
+        info.error = plugin_file_fault(file, status);
+        if (info.error.empty() && !own) {
+            info.error = plugin_file_distrust(file, status);
         }
         if (!info.error.empty()) {
             answers[file] = info;
@@ -492,7 +541,7 @@ void PluginCatalogue::probe(std::vector<std::string> files,
             return;
         }
         if (run.loading) {
-            answers[files.front()].error = run.end + ": it runs code when it is loaded";
+            answers[files.front()].error = run.end + kMustReturn;
             examined_.insert(files.front());
             files.erase(files.begin());
         }

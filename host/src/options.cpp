@@ -132,10 +132,12 @@ void Flags::plugin_dirs() {
          "Another folder with plugins, searched before the one next to the program (repeatable)",
          "DIR", [&o](const std::string& value) {
              std::error_code error;
-             if (!std::filesystem::is_directory(value, error)) {
+             const auto status = std::filesystem::status(value, error);
+             if (!std::filesystem::is_directory(status)) {
+                 const bool exists = std::filesystem::exists(status);
                  throw UsageError{fmt::format(
-                     "--plugin-dir: {} is no folder; give one that holds steward_ID.so files",
-                     value)};
+                     "--plugin-dir: {} {}; give a folder that holds steward_ID.so files", value,
+                     exists ? "is no folder" : "does not exist")};
              }
              o.plugin_dirs.push_back(whole_path("--plugin-dir", value));
              o.strategies_given = true;

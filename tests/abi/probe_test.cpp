@@ -119,25 +119,35 @@ TEST_CASE("each fault has its own words", "[probe]") {
         {"newer_major",
          "built for plugin ABI 2, this steward has 1: rebuild it against this version's SDK"},
         {"newer_minor", "needs plugin ABI 1.3, this steward has 1.0: use a newer steward"},
-        {"wrong_magic", "not a Steward plugin: the entry begins with 0x46464646, not 0x44574453"},
-        {"short_entry", "the entry has 24 bytes, plugin ABI 1 has at least 48"},
-        {"no_plugins", "the entry says 0 plugins: must be 1 to 64"},
-        {"two_claimed", "plugin 1 is missing or shorter than plugin ABI 1 wants"},
+        {"wrong_magic",
+         "not a Steward plugin: the entry begins with 0x46464646, not 0x44574453: begin it with "
+         "STEWARD_ABI_MAGIC"},
+        {"short_entry", "the entry has 24 bytes, plugin ABI 1 has at least 48: set its size"},
+        {"no_plugins", "the entry says 0 plugins: plugin_count must be 1 to 64"},
+        {"two_claimed",
+         "plugin 1 is missing or shorter than plugin ABI 1 wants: see get_plugin and the sizes"},
         {"other_id",
          "the plugin's id is something_else, so the file must be called steward_something_else.so"},
-        {"ugly_id", "the id of plugin 0 is not [a-z][a-z0-9_]{0,63}"},
+        {"ugly_id", "the id of plugin 0 must be [a-z][a-z0-9_]{0,63} (got Bad-Id)"},
         {"false_interface",
-         "the interface steward.restart/1 is listed but get_interface does not know it"},
-        {"null_function", "the function decide of the interface steward.restart/1 is null"},
+         "the interface steward.restart/1 is listed but get_interface does not know it: answer it, "
+         "or take it off the list"},
+        {"null_function", "the function decide of the interface steward.restart/1 is null: set it"},
         {"short_interface",
          "the interface steward.restart/1 has 8 bytes, which end before decide: set its size"},
-        {"schema_text", "the schema is not a JSON object"},
-        {"schema_escape", "the schema is not a JSON object"},
-        {"schema_long", "the schema is longer than 64 KiB"},
-        {"summary_bytes", "the descriptor's summary is not UTF-8 of at most 4096 bytes"},
-        {"no_entry", "not a Steward plugin: it exports no steward_plugin_entry"},
-        {"function_entry", "not a Steward plugin: steward_plugin_entry is not an entry"},
-        {"tiny_entry", "not a Steward plugin: steward_plugin_entry is not an entry"},
+        {"schema_text", "the settings' schema is no JSON object: config_schema must write one"},
+        {"schema_escape", "the settings' schema is no JSON object: config_schema must write one"},
+        {"schema_long", "the settings' schema is longer than 64 KiB: make it shorter"},
+        {"summary_bytes", "the descriptor's summary must be UTF-8 of at most 4096 bytes"},
+        {"no_entry",
+         "not a Steward plugin: it exports no steward_plugin_entry: define it as steward/abi.h "
+         "says, and link as steward_add_plugin() does"},
+        {"function_entry",
+         "not a Steward plugin: steward_plugin_entry is a function: it must be a const "
+         "steward_entry"},
+        {"tiny_entry",
+         "not a Steward plugin: steward_plugin_entry is too small: it must be a const "
+         "steward_entry"},
     }));
     CHECK(refusal(bad(name)) == text);
 }
@@ -148,14 +158,13 @@ TEST_CASE("what cannot be loaded is told with the loader's reason", "[probe]") {
     CHECK_THAT(undefined, Catch::Contains("steward_test_this_exists_nowhere"));
     CHECK_THAT(refusal("/nowhere/steward_x.so"), Catch::Contains("No such file"));
     // Not looked for in the system's folders; the path is said by whoever asked.
-    CHECK(refusal("libc.so.6") ==
-          "cannot be loaded: cannot open shared object file: No such file or directory");
-    CHECK_THAT(refusal("/tmp"), Catch::StartsWith("cannot be loaded: "));
+    CHECK(refusal("libc.so.6") == "cannot be read: No such file or directory");
+    CHECK(refusal("/tmp") == "is no regular file");
 
     const Folder folder("text");
     const std::string text = folder.path() / "steward_text.so";
     std::ofstream(text) << "#!/bin/sh\n";
-    CHECK_THAT(refusal(text), Catch::StartsWith("cannot be loaded: "));
+    CHECK_THAT(refusal(text), Catch::StartsWith("is no ELF file: "));
 }
 
 TEST_CASE("the order of the files is kept and one bad file hides no other", "[probe]") {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 #include <string>
 
@@ -46,6 +47,11 @@ void print_settings(const core::PluginInfo& info) {
     }
 }
 
+bool has_any(const std::vector<core::PluginInfo>& found, const std::string& origin) {
+    return std::any_of(found.begin(), found.end(),
+                       [&origin](const auto& info) { return info.origin == origin; });
+}
+
 }  // namespace
 
 int plugins_command(const Options& options) {
@@ -71,7 +77,12 @@ int plugins_command(const Options& options) {
         }
         print_settings(info);
     }
-    if (found.empty()) {
+    for (const auto& folder : options.plugin_dirs) {
+        if (!has_any(found, "--plugin-dir " + folder)) {
+            fmt::print("no plugins in {}: their files are called steward_ID.so\n", folder);
+        }
+    }
+    if (!has_any(found, "next to the program")) {
         fmt::print("no plugins in {}\n", paths.plugins);
     }
     return 0;

@@ -1,5 +1,6 @@
 /* A plugin that offers nothing useful, in pure C, with at most one fault, chosen by a BAD_*
  * definition. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,12 @@
 #endif
 #ifdef BAD_SCHEMA_LINE_BREAK
 #define BAD_SCHEMA "{\"a\":\"\\\n\"}"
+#endif
+#ifdef BAD_SCHEMA_LIST
+#define BAD_SCHEMA "{\"properties\":{\"a\":1}}"
+#endif
+#ifdef BAD_SCHEMA_REFERENCE
+#define BAD_SCHEMA "{\"type\":\"object\",\"properties\":{\"a\":{\"$ref\":\"#\"}}}"
 #endif
 #ifndef BAD_SCHEMA
 #define BAD_SCHEMA "{\n\t\"type\": \"object\",\n\t\"properties\": {}\n}\n"
@@ -125,6 +132,9 @@ static void deinit(void) {
 }
 
 static const steward_plugin* get_plugin(uint32_t index) {
+#ifdef BAD_SAME_ID_TWICE
+    return index < 2 ? &plugin : NULL;
+#endif
     return index == 0 ? &plugin : NULL;
 }
 
@@ -143,5 +153,28 @@ __attribute__((constructor)) static void print_at_load(void) {
 __attribute__((constructor)) static void sleep_at_load(void) {
     const struct timespec minute = {60, 0};
     (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &minute, NULL);
+}
+#endif
+
+#ifdef BAD_EXIT_AT_LOAD
+__attribute__((constructor)) static void exit_at_load(void) {
+    _exit(3);
+}
+#endif
+
+#ifdef BAD_CRASH_AT_LOAD
+__attribute__((constructor)) static void crash_at_load(void) {
+    (void)raise(SIGSEGV);
+}
+#endif
+
+/* Goes on when the process that loaded it has ended. */
+#ifdef BAD_FORK_AT_LOAD
+__attribute__((constructor)) static void fork_at_load(void) {
+    if (fork() == 0) {
+        const struct timespec minute = {60, 0};
+        (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &minute, NULL);
+    }
+    _exit(4);
 }
 #endif

@@ -255,7 +255,7 @@ TEST_CASE("what is no value for a flag is refused: exit code 2 and one line that
         {{"--health", ""}, "--health"},
         {{"--restart", "nonexistent"}, "nonexistent"},
         {{"--metrics", "/dev/null/x.so"}, "/dev/null/x.so"},
-        {{"--plugin-dir", "/dev/null/x"}, "--plugin-dir: /dev/null/x is no folder"},
+        {{"--plugin-dir", "/dev/null/x"}, "--plugin-dir: /dev/null/x does not exist"},
         {{"--set", "nonsense"}, "--set: must be ID.KEY=VALUE"},
         {{"--set", ".a=b"}, "--set: must be ID.KEY=VALUE"},
         {{"--set", "nonexistent.a=1"}, "nonexistent"},

@@ -113,7 +113,7 @@ TEST_CASE("a broken file shadows nothing in the list", "[catalogue]") {
     CHECK(own->shadowed_by.empty());
     // But whoever asks for the id hears of it: the folder that was given comes first.
     CHECK_THAT(refusal(catalogue, "port_sequential"),
-               Catch::StartsWith(file_of(extra.path(), "port_sequential") + ": cannot be loaded"));
+               Catch::StartsWith(file_of(extra.path(), "port_sequential") + ": is no ELF file"));
 }
 
 TEST_CASE("a file whose answer is no JSON does not shift what is said of its neighbours",
@@ -136,13 +136,21 @@ TEST_CASE("a file whose answer is no JSON does not shift what is said of its nei
     }
     const auto* const info = entry_of(list, broken);
     REQUIRE(info != nullptr);
-    CHECK(info->error == "what it says of itself is no JSON: look at its settings' schema");
+    CHECK(info->error == "the settings' schema is no JSON: config_schema must write an object");
 }
 
-TEST_CASE("a folder that does not exist holds no plugin", "[catalogue]") {
+TEST_CASE("a folder that cannot be searched is told, and hides what comes behind it",
+          "[catalogue]") {
     PluginCatalogue catalogue(places({"/nowhere/at/all"}));
-    CHECK(catalogue.list().size() == 4);
-    CHECK(catalogue.find("health_http"));
+    const auto list = catalogue.list();
+    REQUIRE(list.size() == 5);
+    CHECK(list[0].file == "/nowhere/at/all");
+    const std::string fault =
+        "cannot be searched: No such file or directory: give a folder with steward_ID.so files";
+    CHECK(list[0].error == fault);
+    CHECK(refusal(catalogue, "health_http") == "--plugin-dir /nowhere/at/all: " + fault);
+    // A path needs no search.
+    CHECK(catalogue.find(file_of(kOwnFolder, "health_http")));
 }
 
 TEST_CASE("an id that nobody has says where to look", "[catalogue]") {
@@ -159,44 +167,52 @@ TEST_CASE("each fault of a file has words of its own that say what to do", "[cat
         {"newer_major",
          "built for plugin ABI 2, this steward has 1: rebuild it against this version's SDK"},
         {"newer_minor", "needs plugin ABI 1.3, this steward has 1.0: use a newer steward"},
-        {"wrong_magic", "not a Steward plugin: the entry begins with 0x46464646, not 0x44574453"},
-        {"no_entry", "not a Steward plugin: it exports no steward_plugin_entry"},
+        {"wrong_magic",
+         "not a Steward plugin: the entry begins with 0x46464646, not 0x44574453: begin it with "
+         "STEWARD_ABI_MAGIC"},
+        {"no_entry",
+         "not a Steward plugin: it exports no steward_plugin_entry: define it as steward/abi.h "
+         "says, and link as steward_add_plugin() does"},
         {"other_id",
          "the plugin's id is something_else, so the file must be called steward_something_else.so"},
-        {"schema_text", "the schema is not a JSON object"},
+        {"schema_text", "the settings' schema is no JSON object: config_schema must write one"},
         {"throws",
-         "ended the process that loaded it (killed by signal 6 (SIGABRT)): it runs code when it is "
-         "loaded"},
+         "ended the process that loaded it (killed by signal 6 (SIGABRT)): its static "
+         "constructors, get_plugin, get_interface and config_schema must return"},
         {"crash",
-         "ended the process that loaded it (killed by signal 6 (SIGABRT)): it runs code when it is "
-         "loaded"},
+         "ended the process that loaded it (killed by signal 6 (SIGABRT)): its static "
+         "constructors, get_plugin, get_interface and config_schema must return"},
     }));
     CHECK(fault(bad(name)) == text);
 }
 
-TEST_CASE("a file that the loader refuses is told with the loader's reason", "[catalogue]") {
+TEST_CASE("a file that is no plugin is told as such, or with the loader's reason", "[catalogue]") {
     CHECK_THAT(fault(bad("undefined_symbol")), Catch::Contains("steward_test_this_exists_nowhere"));
     const Folder folder;
     const std::string text = folder.file("steward_text.so");
     std::ofstream(text) << "#!/bin/sh\n";
-    CHECK_THAT(fault(text), Catch::StartsWith("cannot be loaded: "));
+    CHECK_THAT(fault(text), Catch::StartsWith("is no ELF file: "));
     std::ofstream(folder.file("steward_empty.so")).flush();
-    CHECK_THAT(fault(folder.file("steward_empty.so")), Catch::StartsWith("cannot be loaded: "));
+    CHECK_THAT(fault(folder.file("steward_empty.so")), Catch::StartsWith("is empty: "));
 }
 
 TEST_CASE("a file that is missing, a folder or a device is told as such", "[catalogue]") {
     const Folder folder;
-    CHECK(fault(folder.file("steward_x.so")) == "cannot be read: No such file or directory");
+    CHECK(
+        fault(folder.file("steward_x.so")) ==
+        "does not exist: give the path of a steward_ID.so, or an id that `steward plugins` lists");
     fs::create_directory(folder.file("steward_d.so"));
-    CHECK(fault(folder.file("steward_d.so")) ==
-          "is no regular file; give an id, or the steward_ID.so itself");
-    CHECK(fault("/dev/null") == "is no regular file; give an id, or the steward_ID.so itself");
+    CHECK(fault(folder.file("steward_d.so")) == "is a folder: give the steward_ID.so in it");
+    CHECK(fault("/dev/null") ==
+          "is no regular file, but a device, pipe or socket: give a steward_ID.so");
     // A pipe would hold whoever opens it.
     REQUIRE(mkfifo(folder.file("steward_f.so").c_str(), 0600) == 0);
     CHECK(fault(folder.file("steward_f.so")) ==
-          "is no regular file; give an id, or the steward_ID.so itself");
+          "is no regular file, but a device, pipe or socket: give a steward_ID.so");
     fs::create_symlink(folder.file("gone"), folder.file("steward_l.so"));
-    CHECK(fault(folder.file("steward_l.so")) == "cannot be read: No such file or directory");
+    CHECK(fault(folder.file("steward_l.so")) ==
+          "is a link to " + folder.file("gone") +
+              ", which does not exist: mend the link, or give the file itself");
 }
 
 TEST_CASE("a plugin that hangs when it is loaded costs two seconds and hides no other",
@@ -212,7 +228,9 @@ TEST_CASE("a plugin that hangs when it is loaded costs two seconds and hides no 
     CHECK(took < 3000ms);
     REQUIRE(list.size() == 6);
     CHECK(list[0].file == sleeps);
-    CHECK(list[0].error == "did not load within 2 s: it runs code when it is loaded");
+    CHECK(list[0].error ==
+          "did not come back within 2 s from being loaded: its static constructors, get_plugin, "
+          "get_interface and config_schema must return");
     CHECK(list[1].file == throws);
     CHECK_THAT(list[1].error, Catch::StartsWith("ended the process that loaded it"));
     for (std::size_t i = 2; i < list.size(); ++i) {
