@@ -189,10 +189,56 @@ FIELD(steward_metrics, size, 0);
 FIELD(steward_metrics, reserved, 4);
 FIELD(steward_metrics, sample, 8);
 
-/* What a descriptor's bits mean does not change either. */
-static_assert(STEWARD_CAP_UNLOADABLE == 1u && STEWARD_CAP_OWN_THREADS == 2u &&
-                  STEWARD_CAP_BACKOFF == 4u,
-              "a capability has another bit");
+/* What numbers mean, and the names of the interfaces (by their lengths). */
+#define VALUE(name, number) static_assert((name) == (number), #name " has another value")
+
+VALUE(STEWARD_OK, 0);
+VALUE(STEWARD_E_INVALID, 1);
+VALUE(STEWARD_E_UNSUPPORTED, 2);
+VALUE(STEWARD_E_BUSY, 3);
+VALUE(STEWARD_E_TIMEOUT, 4);
+VALUE(STEWARD_E_CANCELLED, 5);
+VALUE(STEWARD_E_EXHAUSTED, 6);
+VALUE(STEWARD_E_GONE, 7);
+VALUE(STEWARD_E_IO, 8);
+VALUE(STEWARD_E_NOMEM, 9);
+VALUE(STEWARD_E_INTERNAL, 10);
+
+VALUE(STEWARD_LOG_DEBUG, 0);
+VALUE(STEWARD_LOG_INFO, 1);
+VALUE(STEWARD_LOG_WARNING, 2);
+VALUE(STEWARD_LOG_ERROR, 3);
+
+VALUE(STEWARD_CAP_UNLOADABLE, 1);
+VALUE(STEWARD_CAP_OWN_THREADS, 2);
+VALUE(STEWARD_CAP_BACKOFF, 4);
+
+VALUE(STEWARD_HEALTHY, 0);
+VALUE(STEWARD_UNHEALTHY, 1);
+VALUE(STEWARD_UNKNOWN, 2);
+VALUE(sizeof(STEWARD_IFACE_HEALTH), 17);
+
+VALUE(STEWARD_GAUGE, 0);
+VALUE(STEWARD_COUNTER, 1);
+VALUE(sizeof(STEWARD_IFACE_METRICS), 18);
+VALUE(sizeof(STEWARD_IFACE_PORT), 15);
+
+VALUE(STEWARD_READABLE, 1);
+VALUE(STEWARD_WRITABLE, 2);
+VALUE(sizeof(STEWARD_HOST_EXT_REACTOR), 23);
+
+VALUE(STEWARD_EV_EXIT, 0);
+VALUE(STEWARD_EV_SIGNAL, 1);
+VALUE(STEWARD_EV_HEALTH, 2);
+VALUE(STEWARD_EV_START_TIMEOUT, 3);
+VALUE(STEWARD_EV_SPAWN_FAILED, 4);
+VALUE(STEWARD_EV_MANUAL_STOP, 5);
+VALUE(STEWARD_EV_MANUAL_START, 6);
+
+VALUE(STEWARD_RESTART, 0);
+VALUE(STEWARD_STAY_DOWN, 1);
+VALUE(STEWARD_GIVE_UP, 2);
+VALUE(sizeof(STEWARD_IFACE_RESTART), 18);
 
 /* The frozen head of the entry: the same in every major version. */
 static_assert(offsetof(steward_entry, init) == 6 * sizeof(uint32_t),
