@@ -41,3 +41,9 @@ if(STEWARD_SANITIZE)
     target_link_options(steward_options INTERFACE -fsanitize=${STEWARD_SANITIZE})
     target_compile_definitions(steward_options INTERFACE STEWARD_SANITIZED=1)
 endif()
+
+# The sanitizers for single targets of a tree without them.
+add_library(steward_asan_options INTERFACE)
+target_compile_options(steward_asan_options INTERFACE -fsanitize=address,undefined -fno-omit-frame-pointer -U_FORTIFY_SOURCE -O1 -g1)
+target_link_options(steward_asan_options INTERFACE -fsanitize=address,undefined)
+target_compile_definitions(steward_asan_options INTERFACE STEWARD_SANITIZED=1)

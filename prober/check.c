@@ -79,7 +79,7 @@ static int valid_utf8(const char* data, size_t length) {
 /* What to do about what the loader says. */
 static const char* loader_advice(const char* text) {
     if (strstr(text, "undefined symbol: __asan_") != NULL) {
-        return ": it is built with AddressSanitizer, and this program is not";
+        return ": it is built with AddressSanitizer, this program is not, or by another compiler";
     }
     if (strstr(text, "undefined symbol") != NULL) {
         return ": link what defines it into the plugin";

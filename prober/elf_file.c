@@ -101,18 +101,54 @@ static int refuse_kind(const struct look* look, const char* kind) {
         look, "is %s, no plugin: link it as a shared library, as steward_add_plugin() does", kind);
 }
 
-/* A program that can be loaded anywhere says so only in its dynamic section. */
-static int is_program(const struct look* look, const ElfW(Phdr) * dynamic) {
-    ElfW(Dyn) entries[kMaxDynamic];
-    uint64_t length = dynamic->p_filesz;
-    if (length > sizeof entries) {
-        length = sizeof entries;
+/* Where in the file is what will lie at this address? */
+static uint64_t offset_of(const ElfW(Phdr) * segments, size_t count, uint64_t address) {
+    for (size_t i = 0; i < count; ++i) {
+        if (segments[i].p_type == PT_LOAD && address >= segments[i].p_vaddr &&
+            address - segments[i].p_vaddr < segments[i].p_filesz) {
+            return address - segments[i].p_vaddr + segments[i].p_offset;
+        }
     }
-    const size_t count =
+    return UINT64_MAX;
+}
+
+/* The sanitizers' libraries must be there before any other. */
+static int is_sanitizer(const char* library) {
+#ifdef STEWARD_SANITIZED
+    (void)library;
+    return 0;
+#else
+    return strncmp(library, "libasan.so", 10) == 0 || strncmp(library, "libtsan.so", 10) == 0;
+#endif
+}
+
+/* What only the dynamic section tells: that it is a program which can be loaded anywhere, and the
+ * libraries that it needs. */
+static int check_dynamic(const struct look* look, const ElfW(Phdr) * segments, size_t count,
+                         const ElfW(Phdr) * dynamic) {
+    ElfW(Dyn) entries[kMaxDynamic];
+    const uint64_t length = dynamic->p_filesz < sizeof entries ? dynamic->p_filesz : sizeof entries;
+    const size_t known =
         read_at(look, entries, (size_t)length, dynamic->p_offset) / sizeof *entries;
-    for (size_t i = 0; i < count && entries[i].d_tag != DT_NULL; ++i) {
-        if (entries[i].d_tag == DT_FLAGS_1) {
-            return (entries[i].d_un.d_val & DF_1_PIE) != 0;
+    uint64_t names = UINT64_MAX;
+    for (size_t i = 0; i < known && entries[i].d_tag != DT_NULL; ++i) {
+        if (entries[i].d_tag == DT_FLAGS_1 && (entries[i].d_un.d_val & DF_1_PIE) != 0) {
+            return refuse_kind(look, "a program");
+        }
+        if (entries[i].d_tag == DT_STRTAB) {
+            names = offset_of(segments, count, entries[i].d_un.d_ptr);
+        }
+    }
+    for (size_t i = 0; i < known && entries[i].d_tag != DT_NULL && names != UINT64_MAX; ++i) {
+        char library[32] = "";
+        if (entries[i].d_tag == DT_NEEDED) {
+            (void)read_at(look, library, sizeof library - 1, names + entries[i].d_un.d_val);
+        }
+        if (is_sanitizer(library)) {
+            return refuse(look,
+                          "is built with a sanitizer (it needs %s), this program is not: try it "
+                          "with steward-compliance-asan, or build it without",
+                          library);
         }
     }
     return 0;
@@ -132,8 +168,8 @@ static int check_segments(const struct look* look, const ElfW(Ehdr) * head) {
                       (unsigned long long)look->size, (unsigned long long)needed);
     }
     for (size_t i = 0; i < count; ++i) {
-        if (segments[i].p_type == PT_DYNAMIC && is_program(look, &segments[i])) {
-            return refuse_kind(look, "a program");
+        if (segments[i].p_type == PT_DYNAMIC) {
+            return check_dynamic(look, segments, count, &segments[i]);
         }
     }
     return 0;

@@ -10,6 +10,7 @@
 #include <Poco/JSON/Object.h>
 
 #include "compliance_version.hpp"
+#include "program_names.hpp"
 
 namespace steward::compliance {
 namespace {
@@ -168,8 +169,9 @@ int Report::count(Outcome outcome) const {
 }
 
 std::string Report::reproduce(const Result& result) const {
-    return "steward-compliance run " + quoted(file) + " --only " + std::string(result.check->id) +
-           " --seed " + std::to_string(seed);
+    std::string command(kProgram);
+    command.append(" run ").append(quoted(file));
+    return command + " --only " + std::string(result.check->id) + " --seed " + std::to_string(seed);
 }
 
 void write_text(std::ostream& out, const Report& report) {

@@ -129,7 +129,7 @@ LIBRARY_TARGETS = {
     "valijson": "valijson", "spdlog::spdlog": "spdlog", "fmt::fmt": "spdlog", "CLI11::CLI11": "cli11",
     "Catch2::Catch2": "catch2",
 }
-OPTIONS = {"steward_options", "steward_c_options"}
+OPTIONS = {"steward_options", "steward_c_options", "steward_asan_options"}
 # The target of one header, so that core and the prompt store can link what they may include.
 HEADER_TARGETS = {"steward_guardian_protocol": "guardian/protocol.h",
                   "steward_json": "host/mcp/include/steward/mcp/json.hpp"}

@@ -17,6 +17,7 @@
 #include "check.hpp"
 #include "load_rules.hpp"
 #include "process_look.hpp"
+#include "program_names.hpp"
 #include "steward/core/spawn.hpp"
 #include "steward/core/unique_fd.hpp"
 #include "trial.hpp"
@@ -43,8 +44,8 @@ void load_now(Trial& trial) {
 // From the start of the prober to its end.
 std::chrono::nanoseconds probe_time(const std::string& file) {
     core::ProcessSpec spec;
-    spec.file = next_to_program("steward-plugin-probe");
-    spec.argv = {"steward-plugin-probe", file};
+    spec.file = next_to_program(kProber);
+    spec.argv = {kProber, file};
     for (char** variable = environ; *variable != nullptr; ++variable) {
         spec.environment.emplace_back(*variable);
     }
