@@ -29,5 +29,7 @@ std::vector<Row> mcp(const Workplace& place, const Settings& settings);
 std::vector<Row> search(const Workplace& place, const Settings& settings);
 // How fast an app can write its output, against `cat >/dev/null`.
 std::vector<Row> output(const Workplace& place, const Settings& settings);
+// A decision through a plugin's thread, the loop while a plugin computes and does not answer, and the harness.
+std::vector<Row> plugins(const Workplace& place, const Settings& settings);
 
 }  // namespace steward::bench

@@ -21,15 +21,15 @@ struct Bench {
     std::vector<Row> (*run)(const Workplace&, const Settings&);
 };
 
-constexpr Bench kBenches[] = {{"respawn", steward::bench::respawn},
-                              {"flask_start", steward::bench::flask_start},
-                              {"mcp", steward::bench::mcp},
-                              {"search", steward::bench::search},
-                              {"output", steward::bench::output}};
+constexpr Bench kBenches[] = {
+    {"respawn", steward::bench::respawn}, {"flask_start", steward::bench::flask_start},
+    {"mcp", steward::bench::mcp},         {"search", steward::bench::search},
+    {"output", steward::bench::output},   {"plugins", steward::bench::plugins}};
 
 constexpr const char* kUsage =
     "usage: steward-bench [--rounds N] [--node-modules DIR] [NAME...]\n"
-    "  NAME            respawn, flask_start, mcp, search, output; all of them without a name\n"
+    "  NAME            respawn, flask_start, mcp, search, output, plugins; all of them without a "
+    "name\n"
     "  --rounds        rounds of each, instead of its own number; 3 shows quickly whether all of "
     "them work\n"
     "  --node-modules  where Node and the TypeScript SDK are; build/node/node_modules without it\n";
