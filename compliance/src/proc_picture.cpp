@@ -54,7 +54,7 @@ std::string status_text(const PictureProcess& process) {
                        "\nFDSize:\t64\n";
     if (process.state != 'Z') {
         text += "VmSize:\t" + page_kib(process.pages * 2) + "\nVmRSS:\t" + page_kib(process.pages) +
-                "\n";
+                "\nRssAnon:\t" + page_kib(process.pages) + "\nRssFile:\t0 kB\nRssShmem:\t0 kB\n";
     }
     return text + "Threads:\t" + std::to_string(process.threads) + "\n";
 }

@@ -219,8 +219,8 @@ class Status(Case):
                 (["run", GOOD, "--report", "json="], "--report: must be json=PATH"),
                 (["run", GOOD, *only("load-now"), "--report", f"json={folder}/none/x"], "cannot write the report"),
                 (["run", GOOD, "--jobs", "0"], "--jobs"),
-                (["run", folder / "steward_x.so"], "No such file or directory; give the path of a plugin file"),
-                (["run", folder], "is a folder; give the path of a plugin file"),
+                (["run", folder / "steward_x.so"], "does not exist: give the path"),
+                (["run", folder], "is a folder: give the steward_ID.so in it"),
                 (["check"], None)):
             result = call(*arguments)
             self.assertEqual((result.returncode, result.stdout), (2, ""), arguments)

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <optional>
 #include <string>
 
@@ -17,11 +18,20 @@ namespace sdk = steward::sdk;
 
 constexpr std::size_t kMostProcesses = 65'536;
 
-// A file of /proc; nothing if the process has gone meanwhile.
+[[noreturn]] void fail(int error) {
+    throw sdk::Failure(error == ENOMEM ? STEWARD_E_NOMEM : STEWARD_E_IO,
+                       "the service's processes cannot be looked at", error);
+}
+
+// A file of /proc; nothing if the process has gone meanwhile. Throws Failure if it cannot be opened
+// for want of something: a number that is too small would be worse than none.
 std::optional<std::string> read_file(const std::string& path) {
     // CLOEXEC: what a plugin opens must not reach the programs that the host starts.
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
+            fail(errno);
+        }
         return std::nullopt;
     }
     std::array<char, 8192> buffer{};  // A status file has about 1.5 kB.
@@ -49,17 +59,24 @@ class Plugin {
 
     steward_status sample(const sdk::MetricsRequest& request, const sdk::MetricsEmitter& emit) {
         const std::string root(request.proc_root);
+        // The clock is the host's: tests run it by hand.
+        const auto in_time = [&] { return host_.now() < request.deadline; };
+        const auto tree =
+            sdk::descendants_within(root, request.tree_pid, {.processes = kMostProcesses}, in_time);
+        if (tree.error != 0) {
+            fail(tree.error);
+        }
         policy::Memory sum;
         int processes = 0;
-        bool late = false;
+        bool late = tree.truncated && !in_time();
         // Processes come and go while they are counted; one that has gone is left out.
-        for (const int pid : sdk::descendants(root, request.tree_pid, kMostProcesses)) {
-            // The clock is the host's: tests run it by hand.
-            late = host_.now() >= request.deadline;
+        for (const int pid : tree.pids) {
+            late = late || !in_time();
             if (late) {
                 break;
             }
-            if (const auto status = read_file(root + "/" + std::to_string(pid) + "/status")) {
+            const auto status = read_file(root + "/" + std::to_string(pid) + "/status");
+            if (status && !policy::has_ended(*status)) {
                 sum += policy::memory_of(*status);
                 ++processes;
             }

@@ -50,6 +50,12 @@ inline double bytes_of(std::string_view status, std::string_view name) {
     return 0;
 }
 
+// A process that has ended and that its parent has not asked about yet: it has nothing any more.
+inline bool has_ended(std::string_view status) {
+    const auto at = status.find("\nState:\t");
+    return at != std::string_view::npos && status.substr(at + 8, 1) == "Z";
+}
+
 inline Memory memory_of(std::string_view status) {
     return {bytes_of(status, "RssAnon"), bytes_of(status, "RssFile"), bytes_of(status, "RssShmem"),
             bytes_of(status, "VmSwap")};

@@ -1,6 +1,7 @@
 // proc_tree.hpp over fixtures, and over this process itself.
 #include <steward/sdk/proc_tree.hpp>
 
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using steward::sdk::descendants;
+using steward::sdk::descendants_within;
 using Pids = std::vector<std::int32_t>;
 
 // A /proc of a test's own, removed at its end.
@@ -105,6 +107,35 @@ TEST_CASE("what is beyond a limit is told of, and not looked at", "[sdk][proc_tr
         CHECK(some.size() == limit);
         CHECK(some.back() == 1000000000 + static_cast<int>(limit) - 1);
     }
+}
+
+TEST_CASE("who has no time left is told how far it came", "[sdk][proc_tree]") {
+    const ProcRoot proc;
+    proc.task(10, 10, "11 ");
+    proc.task(11, 11, "12 ");
+    proc.task(12, 12, "");
+    int looks = 0;
+    const auto found = descendants_within(proc.path(), 10, {}, [&] { return ++looks <= 2; });
+    CHECK(found.pids == Pids{11, 12});
+    CHECK(found.truncated);
+    CHECK(looks == 3);
+    CHECK(found.error == 0);
+}
+
+TEST_CASE("a lack of descriptors is told, and is no empty tree", "[sdk][proc_tree]") {
+    const ProcRoot proc;
+    proc.task(10, 10, "11 ");
+    proc.task(11, 11, "");
+    struct rlimit usual {};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &usual) == 0);
+    const struct rlimit none = {3, usual.rlim_max};  // 0 to 2 are open
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+    const auto found = descendants_within(proc.path(), 10, {});
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &usual) == 0);
+    CHECK(found.error == EMFILE);
+    CHECK(found.pids.empty());
+    CHECK(descendants_within(proc.path(), 10, {}).error == 0);
+    CHECK(descendants_within(proc.path(), 99, {}).error == 0);  // there is none: no lack
 }
 
 TEST_CASE("vanished processes, circles and nonsense do no harm", "[sdk][proc_tree]") {
