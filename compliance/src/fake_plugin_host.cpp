@@ -88,8 +88,9 @@ FakePluginHost::~FakePluginHost() {
 
 steward_ns FakePluginHost::now() {
     if (clock_ == Clock::kVirtual) {
-        virtual_now_ += reading_step_;
-        return virtual_now_;
+        // Any thread may read it while this one moves it: nothing is written unless that is asked for.
+        return reading_step_ == 0 ? virtual_now_.load()
+                                  : virtual_now_.fetch_add(reading_step_) + reading_step_;
     }
     const auto since = std::chrono::steady_clock::now().time_since_epoch();
     return std::chrono::duration_cast<std::chrono::nanoseconds>(since).count();
@@ -120,6 +121,7 @@ void FakePluginHost::log_line(std::int32_t level, steward_str message) {
 }
 
 steward_status FakePluginHost::failure(std::string_view what) const {
+    const std::lock_guard lock(calls_mutex_);
     const auto found = failures_.find(what);
     return found == failures_.end() ? STEWARD_OK : found->second;
 }
@@ -148,6 +150,7 @@ void FakePluginHost::check_thread(const char* what) {
 }
 
 void FakePluginHost::fail(std::string_view what, steward_status status) {
+    const std::lock_guard lock(calls_mutex_);
     failures_[std::string(what)] = status;
 }
 
@@ -347,7 +350,7 @@ void FakePluginHost::advance(std::chrono::nanoseconds by) {
     const steward_ns target = virtual_now_ + by.count();
     run_ready();
     while (!timers_.empty() && timers_.begin()->first <= target) {
-        virtual_now_ = std::max(virtual_now_, timers_.begin()->first);
+        virtual_now_ = std::max(virtual_now_.load(), timers_.begin()->first);
         run_ready();
     }
     virtual_now_ = target;

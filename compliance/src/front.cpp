@@ -16,14 +16,22 @@ extern char** environ;  // NOLINT: POSIX declares it nowhere
 
 namespace steward::compliance {
 
+bool end_processes(const std::vector<int>& pids) {
+    std::vector<int> killed;
+    for (const int pid : pids) {
+        if (::kill(pid, SIGKILL) == 0 || errno == ESRCH) {
+            killed.push_back(pid);
+        }
+    }
+    for (const int pid : killed) {
+        // Also one that was cloned without a signal for its end.
+        (void)waitpid(pid, nullptr, __WALL);
+    }
+    return !killed.empty();
+}
+
 void end_all_children() {
-    for (auto left = children(); !left.empty(); left = children()) {
-        for (const int pid : left) {
-            (void)::kill(pid, SIGKILL);
-        }
-        for (const int pid : left) {
-            (void)waitpid(pid, nullptr, 0);
-        }
+    while (end_processes(children())) {
     }
 }
 
@@ -54,7 +62,11 @@ int run_behind_front(const std::vector<std::string>& arguments) {
     int status = 0;
     (void)core::reap(*runner, &status);
     end_all_children();
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 2;
+    if (!WIFEXITED(status)) {
+        throw std::runtime_error("the process that runs the checks was killed by signal " +
+                                 std::to_string(WTERMSIG(status)) + "; nothing is known");
+    }
+    return WEXITSTATUS(status);
 }
 
 int watch_front(int front) {

@@ -20,6 +20,8 @@ int run_behind_front(const std::vector<std::string>& arguments);
 // front has ended already.
 int watch_front(int front);
 
+// Kills and reaps these children of this process. False when there are none that it may kill.
+bool end_processes(const std::vector<int>& pids);
 // Kills and reaps all children of this process, and what comes to it from them, until none is left.
 void end_all_children();
 

@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "check.hpp"
+#include "scratch.hpp"
 
 namespace steward::compliance {
 namespace {
@@ -16,7 +17,7 @@ class TemporaryFolder {
   public:
     TemporaryFolder() {
         std::error_code error;
-        std::string pattern = fs::temp_directory_path(error).string() + "/steward-complianceXXXXXX";
+        std::string pattern = temporary_folder() + "/steward-compliance-XXXXXX";
         if (!error && mkdtemp(pattern.data()) == nullptr) {
             error = std::error_code(errno, std::generic_category());
         }

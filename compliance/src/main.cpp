@@ -151,6 +151,9 @@ int run(const RunOptions& options) {
         write_text(std::cout, report);
     }
     std::cout.flush();
+    if (!std::cout) {
+        throw UsageError{"standard output cannot be written"};
+    }
     return exit_code(report, wanted);
 }
 

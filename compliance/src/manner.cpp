@@ -34,8 +34,8 @@ std::vector<std::pair<int, std::string>> candidates(const steward_plugin& plugin
 
 Manner manner_of(Session& session, const Instance& instance) {
     constexpr steward_token kFirst = 1'000'000;
-    // Long enough for a busy machine; who does not speak HTTP is not given it again.
-    auto grace = 2000ms;
+    // Real time for the server to answer, on a busy machine too.
+    constexpr auto kGrace = 10'000ms;
     Manner manner;
     Prober prober(session.host(), instance);
     steward_token token = kFirst;
@@ -46,7 +46,7 @@ Manner manner_of(Session& session, const Instance& instance) {
         require(started == STEWARD_OK, "a probe of a server that answers: start gives status " +
                                            std::to_string(started) + " (" + prober.error() +
                                            "), expected STEWARD_OK");
-        require(prober.settle(token, 2s, grace),
+        require(prober.settle(token, 2s, kGrace),
                 "a probe of a server that answers: done did not come by the deadline");
         manner.connects = manner.connects || server.wait_connections(1, 0ms);
         manner.speaks_http = manner.speaks_http || prober.of(token).front().code == status;
@@ -60,7 +60,6 @@ Manner manner_of(Session& session, const Instance& instance) {
             break;
         }
         if (!manner.speaks_http) {
-            grace = 20ms;
             break;
         }
     }

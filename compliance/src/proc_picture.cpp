@@ -61,12 +61,16 @@ std::string status_text(const PictureProcess& process) {
 
 }  // namespace
 
+std::string temporary_folder() {
+    std::error_code error;
+    const std::string folder = fs::temp_directory_path(error).string();
+    return error || access(folder.c_str(), W_OK | X_OK) != 0 ? "/tmp" : folder;
+}
+
 std::string scratch_folder(pid_t pid) {
     const char* const memory = "/dev/shm";
-    std::error_code ignored;
-    const std::string base = access(memory, W_OK | X_OK) == 0
-                                 ? std::string(memory)
-                                 : fs::temp_directory_path(ignored).string();
+    const std::string base =
+        access(memory, W_OK | X_OK) == 0 ? std::string(memory) : temporary_folder();
     return base + "/steward-compliance-" + std::to_string(pid);
 }
 

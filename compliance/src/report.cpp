@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <ostream>
+#include <steward/sdk/text.hpp>
 
 #include <Poco/JSON/Array.h>
 #include <Poco/JSON/Object.h>
@@ -134,6 +135,16 @@ std::string_view to_string(Grade grade) {
     return "";
 }
 
+std::string as_utf8(std::string_view text) {
+    std::string out;
+    while (!text.empty()) {
+        const std::size_t length = sdk::utf8_sequence(text);
+        out += length == 0 ? std::string_view("?") : text.substr(0, length);
+        text.remove_prefix(std::max<std::size_t>(length, 1));
+    }
+    return out;
+}
+
 bool is_bad(Outcome outcome) {
     return outcome == Outcome::kFail || outcome == Outcome::kCrash ||
            outcome == Outcome::kTimeout || outcome == Outcome::kWarn;
@@ -147,6 +158,9 @@ Grade Report::grade() const {
     for (const Result& result : results) {
         if (!is_bad(result.outcome)) {
             continue;
+        }
+        if (result.outcome == Outcome::kCrash) {
+            return Grade::kNone;
         }
         switch (result.check->level) {
             case Level::kMust:

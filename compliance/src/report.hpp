@@ -25,6 +25,9 @@ std::string_view to_string(Outcome outcome);
 enum class Grade { kNone, kBronze, kSilver, kGold };
 std::string_view to_string(Grade grade);
 
+// With a question mark for each byte that is no UTF-8: what a plugin says goes into reports.
+std::string as_utf8(std::string_view text);
+
 struct Result {
     const Check* check = nullptr;
     Outcome outcome = Outcome::kPass;
@@ -33,6 +36,7 @@ struct Result {
     std::string waiver;  // its reason, with kWaived
     std::string until;   // the waiver's last day, with kWaived: YYYY-MM-DD
     std::chrono::milliseconds duration{};
+    bool unusable = false;  // skipped, because the library does not load or is none of ours
 };
 
 // Does it keep the plugin from the grade of its level?
@@ -48,7 +52,8 @@ struct Report {
     std::vector<Result> results;  // in the order of the catalogue
     std::chrono::milliseconds duration{};
 
-    // The best grade of which no check is bad. None when a host would refuse the file.
+    // The best grade of which no check is bad. None when a host would refuse the file, or when a
+    // check of any level crashed: so would the supervisor.
     [[nodiscard]] Grade grade() const;
     [[nodiscard]] int count(Outcome outcome) const;
     // The command that repeats one check.

@@ -87,10 +87,12 @@ std::pair<core::UniqueFd, core::UniqueFd> make_pipe() {
     return {core::UniqueFd(ends[0]), core::UniqueFd(ends[1])};
 }
 
-// Takes what is there, keeps `most` bytes of it. False at the end of the stream.
+// Takes some of what is there, keeps `most` bytes in all. False at the end of the stream. Not all of
+// it: a writer that is faster must not keep the runner from looking at the time.
 bool take(int fd, std::string& text, std::size_t most) {
+    constexpr int kBlocks = 64;
     char block[4096];
-    for (;;) {
+    for (int i = 0; i < kBlocks; ++i) {
         const ssize_t got = ::read(fd, block, sizeof block);
         if (got > 0) {
             text.append(
@@ -101,6 +103,7 @@ bool take(int fd, std::string& text, std::size_t most) {
             return got < 0 && errno == EAGAIN;
         }
     }
+    return true;
 }
 
 struct Job {
@@ -267,15 +270,9 @@ class Runner {
     // What left the child's session came to this process, the subreaper.
     static void end_strays() {
         for (;;) {
-            auto strays = core::inherited_children();
-            if (!strays || strays->empty()) {
+            const auto strays = core::inherited_children();
+            if (!strays || !end_processes(*strays)) {
                 return;
-            }
-            for (const pid_t pid : *strays) {
-                (void)::kill(pid, SIGKILL);
-            }
-            for (const pid_t pid : *strays) {
-                (void)waitpid(pid, nullptr, 0);
             }
         }
     }
@@ -283,13 +280,13 @@ class Runner {
     static Result result_of(const Job& job, int status) {
         Result result;
         result.check = job.check;
-        result.output = job.output_text;
+        result.output = as_utf8(job.output_text);
         result.duration = std::chrono::duration_cast<milliseconds>(Clock::now() - job.begun);
         const auto verdict = verdict_of(job.verdict_text);
         if (verdict && !job.killed) {
             result.outcome = verdict->outcome;
             result.detail = verdict->detail;
-            // That is for the gate to say; asked for alone, the check says it itself.
+            result.unusable = verdict->unusable;
         } else if (job.killed) {
             result.outcome = Outcome::kTimeout;
             result.detail = "it did not end within " +
@@ -349,9 +346,14 @@ Report run_checks(const RunRequest& request) {
 }
 
 bool was_loaded(const Report& report) {
-    return std::none_of(report.results.begin(), report.results.end(), [](const Result& result) {
-        return result.check->id == kGate && is_bad(result.outcome);
-    });
+    // Without the gate in the run, each check can say it.
+    const bool all_unusable = !report.results.empty() &&
+                              std::all_of(report.results.begin(), report.results.end(),
+                                          [](const Result& result) { return result.unusable; });
+    return !all_unusable &&
+           std::none_of(report.results.begin(), report.results.end(), [](const Result& result) {
+               return result.check->id == kGate && is_bad(result.outcome);
+           });
 }
 
 }  // namespace steward::compliance

@@ -6,6 +6,9 @@
 
 namespace steward::compliance {
 
+// TMPDIR if files can be made there, else /tmp.
+std::string temporary_folder();
+
 // Where the child `pid` of the runner keeps its files. The runner removes it when the child has
 // ended, however it did; a runner that is killed itself leaves it behind.
 std::string scratch_folder(pid_t pid);

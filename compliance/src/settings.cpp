@@ -70,6 +70,8 @@ Object::Ptr SettingsSchema::defaults_object() const {
     for (const auto& [name, property] : properties_) {
         if (property->has("default")) {
             out->set(name, property->get("default"));
+        } else if (!is_required(name)) {
+            continue;
         } else if (property->isArray("examples") && property->getArray("examples")->size() > 0) {
             out->set(name, property->getArray("examples")->get(0));
         } else if (property->isArray("enum") && property->getArray("enum")->size() > 0) {

@@ -80,7 +80,7 @@ class Day {
     }
 
     void probe(Prober& prober, steward_token token, const std::string& what, std::uint16_t port) {
-        const auto grace = port == targets_.unattended.port() ? 0ms : 500ms;
+        const auto grace = port == targets_.unattended.port() ? 0ms : 10'000ms;
         const steward_status started = prober.start(token, kLoopback, port);
         add_status("the start of a probe " + what, started, prober.error());
         if (started == STEWARD_OK && prober.settle(token, 2s, grace)) {

@@ -55,7 +55,7 @@ void write_all(int fd, const std::string& text) {
 std::string to_line(const Verdict& verdict) {
     Poco::JSON::Object object(Poco::JSON_PRESERVE_KEY_ORDER);
     object.set("status", std::string(to_string(verdict.outcome)));
-    object.set("detail", verdict.detail);
+    object.set("detail", as_utf8(verdict.detail));
     object.set("unusable", verdict.unusable);
     std::ostringstream out;
     object.stringify(out);

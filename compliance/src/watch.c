@@ -34,8 +34,11 @@ static atomic_uint_fast64_t counts[WATCHED_CALLS];
 static const char* _Atomic names[WATCHED_CALLS];
 static atomic_int_fast64_t wall_shift;
 
+/* A thread that the plugin has started may wait as it likes. */
+static _Thread_local int own_thread;
+
 static void note(enum watched_call call, const char* name) {
-    if (steward_on_plugin_side()) {
+    if (steward_on_plugin_side() && !(own_thread && call == WATCHED_BLOCK)) {
         atomic_fetch_add_explicit(&counts[call], 1, memory_order_relaxed);
         atomic_store_explicit(&names[call], name, memory_order_relaxed);
     }
@@ -611,11 +614,41 @@ int epoll_wait(int epoll, struct epoll_event* events, int count, int timeout) {
     return next(epoll, events, count, timeout);
 }
 
+struct thread_start {
+    void* (*body)(void*);
+    void* argument;
+};
+
+static void* begin_thread(void* argument) {
+    const struct thread_start start = *(struct thread_start*)argument;
+    free(argument);
+    own_thread = 1;
+    (void)steward_set_plugin_side(1);
+    return start.body(start.argument);
+}
+
 int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*body)(void*),
                    void* argument) {
     NEXT(pthread_create)
     note(WATCHED_THREAD, "pthread_create");
-    return next(thread, attributes, body, argument);
+    if (!steward_on_plugin_side()) {
+        return next(thread, attributes, body, argument);
+    }
+    /* What the plugin's threads do is the plugin's doing. */
+    (void)steward_set_plugin_side(0);
+    struct thread_start* const start = malloc(sizeof *start);
+    (void)steward_set_plugin_side(1);
+    if (start == NULL) {
+        return EAGAIN;
+    }
+    *start = (struct thread_start){body, argument};
+    const int result = next(thread, attributes, begin_thread, start);
+    if (result != 0) {
+        (void)steward_set_plugin_side(0);
+        free(start);
+        (void)steward_set_plugin_side(1);
+    }
+    return result;
 }
 
 /* ---- memory: glibc's own names for what it would define, so that no dlsym() is needed here */

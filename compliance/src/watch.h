@@ -43,7 +43,8 @@ enum watched_call {
 
 /* "fork", "setenv" …: the last function of this kind that was called; "" if none was. */
 const char* watch_name(enum watched_call call);
-/* Calls from the plugin's side since watch_reset(), by all threads. */
+/* Calls from the plugin's side since watch_reset(), by all threads, those that the plugin has started
+ * included (but for what blocks: these may wait). */
 uint64_t watch_count(enum watched_call call);
 void watch_reset(void);
 

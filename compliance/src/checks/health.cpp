@@ -113,7 +113,7 @@ void try_fault(Session& session, const Instance& instance, const Manner& manner,
         started = prober.start(kProbe, fault.address, fault.port, fault.limit);
         if (started == STEWARD_OK) {
             (void)prober.settle(kProbe, std::max<std::chrono::nanoseconds>(fault.limit, 100ms),
-                                fault.may_succeed ? 500ms : 10ms);
+                                fault.may_succeed ? 10'000ms : 10ms);
         }
     }
     session.host().run_ready();

@@ -18,6 +18,7 @@
 #include "load_rules.hpp"
 #include "process_look.hpp"
 #include "program_names.hpp"
+#include "scratch.hpp"
 #include "steward/core/spawn.hpp"
 #include "steward/core/unique_fd.hpp"
 #include "trial.hpp"
@@ -138,7 +139,7 @@ void load_no_static_ctor_effects(Trial& trial) {
 class OddFolder {
   public:
     explicit OddFolder(const fs::path& target) {
-        std::string base = (fs::temp_directory_path() / "steward-compliance-XXXXXX").string();
+        std::string base = temporary_folder() + "/steward-compliance-XXXXXX";
         if (mkdtemp(base.data()) == nullptr) {
             throw std::system_error(errno, std::generic_category(), base + " cannot be made");
         }

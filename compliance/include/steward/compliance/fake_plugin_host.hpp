@@ -13,6 +13,7 @@
 #include <steward/reactor.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -121,7 +122,7 @@ class FakePluginHost {
     [[nodiscard]] steward_status failure(std::string_view what) const;
 
     Clock clock_;
-    steward_ns virtual_now_ = 1'000'000'000'000;
+    std::atomic<steward_ns> virtual_now_ = 1'000'000'000'000;
     steward_ns reading_step_ = 0;
     std::thread::id thread_ = std::this_thread::get_id();
     std::map<int, Watch> watches_;
