@@ -2,8 +2,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <fstream>
 #include <iostream>
@@ -105,7 +107,7 @@ void write_report(const std::pair<Writer, std::string>& target, const Report& re
     target.first(file, report);
     file.close();
     if (!file) {
-        throw UsageError{"cannot write the report " + target.second};
+        throw UsageError{"cannot write the report " + target.second + ": " + std::strerror(errno)};
     }
 }
 
@@ -144,11 +146,13 @@ int run(const RunOptions& options) {
     }
     Report report = run_checks(request);
     apply_waivers(report, waivers, today());
-    for (const auto& target : targets) {
-        write_report(target, report);
-    }
+    // For people first: it is told even if a report cannot be written.
     if (!stdout_taken) {
         write_text(std::cout, report);
+        std::cout.flush();
+    }
+    for (const auto& target : targets) {
+        write_report(target, report);
     }
     std::cout.flush();
     if (!std::cout) {

@@ -83,10 +83,18 @@ std::string yaml(const std::string& text) {
 }
 
 std::string grade_line(const Report& report) {
-    std::string text =
-        base_name(report.file) + ": " +
-        (report.grade() == Grade::kNone ? "no grade" : std::string(to_string(report.grade()))) +
-        " (";
+    std::size_t all = 0;
+    for (const Group& group : catalogue()) {
+        all += group.checks.size();
+    }
+    // Some of the checks say nothing of the grade.
+    std::string grade(to_string(report.grade()));
+    if (report.results.size() < all) {
+        grade = std::to_string(report.results.size()) + " of " + std::to_string(all) + " checks";
+    } else if (report.grade() == Grade::kNone) {
+        grade = "no grade";
+    }
+    std::string text = base_name(report.file) + ": " + grade + " (";
     const char* separator = "";
     for (const Outcome outcome :
          {Outcome::kPass, Outcome::kFail, Outcome::kCrash, Outcome::kTimeout, Outcome::kWarn,

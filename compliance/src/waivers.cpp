@@ -84,7 +84,9 @@ void apply_waivers(Report& report, const std::vector<Waiver>& waivers, const std
                 continue;
             }
             // Days written like this sort as text.
-            if (waiver.until < today) {
+            if (result.outcome == Outcome::kCrash) {
+                result.detail += " (a crash cannot be waived)";
+            } else if (waiver.until < today) {
                 result.detail += " (its waiver ran out on " + waiver.until + ")";
             } else {
                 result.outcome = Outcome::kWaived;

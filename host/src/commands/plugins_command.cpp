@@ -8,6 +8,7 @@
 
 #include "commands.hpp"
 #include "plugin_json.hpp"
+#include "printable.hpp"
 #include "service_config.hpp"
 #include "steward/core/plugin_catalogue.hpp"
 #include "steward/mcp/json.hpp"
@@ -65,15 +66,16 @@ int plugins_command(const Options& options) {
     }
     for (const auto& info : found) {
         if (!info.error.empty()) {
-            fmt::print("{}\n  cannot be used: {}\n", info.file, info.error);
+            fmt::print("{}\n  cannot be used: {}\n", printable(info.file), printable(info.error));
             continue;
         }
         fmt::print("{} {}  {}\n  {}\n  {}\n", info.id, info.version,
-                   fmt::join(info.interfaces, " "), info.summary,
-                   info.built_in != nullptr ? info.origin
-                                            : fmt::format("{} ({})", info.file, info.origin));
+                   fmt::join(info.interfaces, " "), printable(info.summary),
+                   info.built_in != nullptr
+                       ? info.origin
+                       : printable(fmt::format("{} ({})", info.file, info.origin)));
         if (!info.shadowed_by.empty()) {
-            fmt::print("  not used: {} comes first\n", info.shadowed_by);
+            fmt::print("  not used: {} comes first\n", printable(info.shadowed_by));
         }
         print_settings(info);
     }
