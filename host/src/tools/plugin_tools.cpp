@@ -39,9 +39,8 @@ Poco::JSON::Object::Ptr list_schema() {
     p->set("shadowed_by", property("string", "The file that comes first"));
     p->set("in_use", list_of("string", "health, restart, port, metrics: what it is chosen for"));
     auto all = mcp::ordered_object();
-    all->set("plugins",
-             list_of(object_schema(p, {"origin", "usable", "in_use"}, /*closed=*/false),
-                     "In the order of the search"));
+    all->set("plugins", list_of(object_schema(p, {"origin", "usable", "in_use"}, /*closed=*/false),
+                                "In the order of the search"));
     return object_schema(all, {"plugins"}, /*closed=*/false);
 }
 
