@@ -163,8 +163,9 @@ void ElfFile::read_symbols() {
     for (std::size_t i = 1; i < count; ++i) {
         const auto raw = at<ElfW(Sym)>(symbol_table_ + i * sizeof(ElfW(Sym)));
         // The fields are laid out alike in both classes.
-        symbols_.push_back({text_at(strings_ + raw.st_name), ELF64_ST_BIND(raw.st_info),
-                            ELF64_ST_VISIBILITY(raw.st_other), raw.st_shndx});
+        symbols_.push_back(
+            {text_at(strings_ + raw.st_name), static_cast<unsigned>(ELF64_ST_BIND(raw.st_info)),
+             static_cast<unsigned>(ELF64_ST_VISIBILITY(raw.st_other)), raw.st_shndx});
     }
 }
 
