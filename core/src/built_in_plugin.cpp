@@ -12,17 +12,8 @@ namespace steward::core {
 namespace {
 
 std::string schema_text(const steward_plugin& plugin) {
-    std::string text;
-    const steward_sink sink{
-        sizeof sink, 0, &text, [](void* ctx, const void* data, std::size_t len) -> steward_status {
-            try {
-                static_cast<std::string*>(ctx)->append(static_cast<const char*>(data), len);
-                return STEWARD_OK;
-            } catch (const std::exception&) {
-                return STEWARD_E_NOMEM;
-            }
-        }};
-    return plugin.config_schema(&sink) == STEWARD_OK ? text : std::string();
+    TextSink schema;
+    return plugin.config_schema(&schema.sink) == STEWARD_OK ? schema.text : std::string();
 }
 
 }  // namespace

@@ -4,9 +4,11 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <deque>
+#include <optional>
 
 namespace steward::core {
 namespace {
@@ -26,6 +28,17 @@ bool is_foreign(uid_t owner) {
 // Can a user other than the owner take away or rename what others own in this folder?
 bool is_open_to_all(const struct stat& folder) {
     return (folder.st_mode & S_IWOTH) != 0 && (folder.st_mode & S_ISVTX) == 0;
+}
+
+// The group that a user's own files have; nothing if the user is unknown here.
+std::optional<gid_t> group_of_user(uid_t user) {
+    std::array<char, 16384> text;
+    passwd entry{};
+    passwd* found = nullptr;
+    if (getpwuid_r(user, &entry, text.data(), text.size(), &found) != 0 || found == nullptr) {
+        return std::nullopt;
+    }
+    return found->pw_gid;
 }
 
 std::string belongs_to(uid_t owner) {
@@ -137,8 +150,8 @@ std::string plugin_file_distrust(const std::string& file, const struct stat& sta
         return "can be written by everybody: chmod o-w " + file;
     }
     if ((status.st_mode & S_IWGRP) != 0) {
-        const passwd* const owner = getpwuid(status.st_uid);
-        if (owner == nullptr || owner->pw_gid != status.st_gid) {
+        const auto owner = group_of_user(status.st_uid);
+        if (!owner || *owner != status.st_gid) {
             return "can be written by its group: chmod g-w " + file;
         }
     }

@@ -7,7 +7,6 @@
 #pragma once
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -72,7 +71,6 @@ class PluginCatalogue {
     // Answers from the cache, and from one prober for all the rest.
     std::vector<PluginInfo> examine(
         const std::vector<std::pair<std::string, std::string>>& files_and_origins);
-    void probe(std::vector<std::string> files, std::map<std::string, PluginInfo>& answers);
     // What the program's own plugins say of themselves, asked once.
     const std::vector<PluginInfo>& built_in();
 
@@ -80,7 +78,6 @@ class PluginCatalogue {
     bool cache_loaded_ = false;
     bool dirty_ = false;
     std::map<std::string, Known> known_;  // by file
-    std::set<std::string> examined_;      // files that a prober has judged, in this process
     std::optional<std::vector<PluginInfo>> built_in_;
 };
 
