@@ -1,7 +1,10 @@
 // `steward simulate`: the restart timeline that a policy gives for a scripted history. The service
 // and its state machine are the real ones, on a virtual clock and a virtual kernel; the restart
 // strategy is the plugin that was chosen.
+#include <unistd.h>
+
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -118,6 +121,30 @@ class RealStrategies {
     std::unique_ptr<core::PluginLibraries> libraries_;
     std::unique_ptr<core::PluginStrategies> strategies_;
 };
+
+std::string crash_note;
+
+extern "C" void tell_crash(int /*number*/) {
+    (void)!write(STDERR_FILENO, crash_note.data(), crash_note.size());
+    _exit(1);
+}
+
+// From here on a crash ends the program with words, and what was printed before it is out.
+void tell_crashes(const std::string& policy) {
+    crash_note = fmt::format(
+        "steward: the simulation ends here, for a plugin has crashed: most likely {}, which "
+        "decides "
+        "on restarts; steward-compliance tries it on every rule\n",
+        policy);
+    (void)std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
+    for (const int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}) {
+        struct sigaction before {};
+        // A sanitizer has its own.
+        if (sigaction(number, nullptr, &before) == 0 && before.sa_handler == SIG_DFL) {
+            (void)std::signal(number, &tell_crash);
+        }
+    }
+}
 
 AppPlan plan_of(const HistoryStep& step) {
     using What = HistoryStep::What;
@@ -287,6 +314,7 @@ int simulate_command(const Options& options) {
         fmt::print(stderr, "steward: {}\n", ready.error().text);
         return 2;
     }
+    tell_crashes(strategies.names().at("restart"));
     Timeline(options, *steps, strategies).run();
     return 0;
 }

@@ -102,4 +102,16 @@ TEST_CASE("what cannot be simulated is wrong input", "[simulate]") {
     CHECK_THAT(output.err, Catch::Contains(text));
 }
 
+TEST_CASE("a policy that crashes is named, and what came before it is not lost", "[simulate]") {
+    const Sandbox sandbox;
+    const auto output = run_steward(sandbox, Arguments{"simulate", "exit 1 after 2s"} +
+                                                 Arguments{"--plugin-dir", TEST_PLUGINS} +
+                                                 Arguments{"--restart", "awkward"} +
+                                                 settings({"awkward.mode=decide_crash"}));
+    CHECK(output.code == 1);
+    CHECK_THAT(output.out,
+               Catch::Contains("service.start") && Catch::Contains("2.002 s  #1   service.exit"));
+    CHECK_THAT(output.err, Catch::Contains("a plugin has crashed: most likely awkward"));
+}
+
 }  // namespace steward::tests

@@ -10,6 +10,7 @@
  *   decide_action     the decision has the action `ms`
  *   decide_delay      the decision has the delay -`ms` ns
  *   decide_fail       decide fails and says why
+ *   decide_crash      decide ends by SIGSEGV
  *   decide_print      decide prints to stdout first
  *   decide_log        decide logs `ms` lines first
  *   decide_wall       the reason is the wall clock of the question
@@ -31,6 +32,7 @@
  * config TEXT": N calls so far in this process, M of which began while another one ran. */
 #define _GNU_SOURCE
 #include <math.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,6 +118,9 @@ static void before_decision(steward_instance* self) {
     }
     if (is(self, "decide_slow") || (is(self, "decide_slow_once") && number == 0)) {
         sleep_ms(self->ms);
+    }
+    if (is(self, "decide_crash")) {
+        (void)raise(SIGSEGV);
     }
     if (is(self, "decide_print")) {
         (void)puts("printed by decide");
