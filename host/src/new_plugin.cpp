@@ -98,6 +98,15 @@ core::Result<std::vector<NewFile>> read_templates(const NewPlugin& wanted) {
     }
     std::sort(files.begin(), files.end(),
               [](const NewFile& a, const NewFile& b) { return a.name < b.name; });
+    const auto same =
+        std::adjacent_find(files.begin(), files.end(),
+                           [](const NewFile& a, const NewFile& b) { return a.name == b.name; });
+    if (same != files.end()) {
+        return core::Error{fmt::format(
+            "new-plugin: {} is another file of the project, so the plugin cannot be called {}; "
+            "choose another name",
+            same->name.string(), wanted.name)};
+    }
     return files;
 }
 

@@ -87,6 +87,14 @@ TEST_CASE("a name that is no id, or means something else, is refused", "[new-plu
     CHECK_FALSE(fs::exists(folder / "x"));
 }
 
+TEST_CASE("a name that is another file's of the project is refused", "[new-plugin]") {
+    const Folder folder;
+    CHECK(refusal({"policy_test", "port", (folder / "x").string(), kTemplates}) ==
+          "new-plugin: policy_test.cpp is another file of the project, so the plugin cannot be "
+          "called policy_test; choose another name");
+    CHECK_FALSE(fs::exists(folder / "x"));
+}
+
 TEST_CASE("the longest name is one", "[new-plugin]") {
     const Folder folder;
     CHECK(write_new_plugin({std::string(64, 'a'), "port", (folder / "x").string(), kTemplates}));
