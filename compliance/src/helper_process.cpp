@@ -29,7 +29,7 @@ core::Result<core::ChildProcess> start(const std::vector<std::string>& arguments
     for (char** variable = environ; *variable != nullptr; ++variable) {
         spec.environment.emplace_back(*variable);
     }
-    spec.descriptors = {{-1, 0}, {output, 1}, {2, 2}};
+    spec.descriptors = {{-1, 0}, {2, 1}, {2, 2}, {output, kHelperFd}};
     return core::spawn(spec);
 }
 
@@ -40,7 +40,7 @@ bool tie_to(int parent) {
 }
 
 void say_ready() {
-    (void)!::write(STDOUT_FILENO, "ready\n", 6);
+    (void)!::write(kHelperFd, "ready\n", 6);
 }
 
 [[noreturn]] void busy() {
@@ -152,7 +152,10 @@ int helper_main(const std::vector<std::string>& arguments) {
     if (part == "leaf") {
         return 0;
     }
-    if (part != "busy" && part != "churn" && part != "branch") {
+    if (part == "sentinel") {
+        return kSentinelStatus;
+    }
+    if (part != "busy" && part != "churn" && part != "branch" && part != "sleep") {
         return -1;
     }
     if (!tie_to(std::atoi(arguments[1].c_str()))) {
@@ -163,6 +166,9 @@ int helper_main(const std::vector<std::string>& arguments) {
     }
     if (part == "churn") {
         churn();
+    }
+    while (part == "sleep") {
+        (void)pause();
     }
     // What it starts is left to whoever takes orphans.
     (void)start_parts("leaf", 2);

@@ -15,10 +15,15 @@
 
 namespace steward::compliance {
 
+// Its descriptor for what the other side reads.
+inline constexpr int kHelperFd = 3;
+// How the part "sentinel" ends.
+inline constexpr int kSentinelStatus = 53;
+
 class HelperProcess {
   public:
-    // Runs this program with these arguments, its standard output in a pipe. Throws
-    // std::runtime_error.
+    // Runs this program with these arguments; what it writes to kHelperFd comes here, what it prints
+    // goes to standard error. Throws std::runtime_error.
     explicit HelperProcess(const std::vector<std::string>& arguments);
     // Kills and reaps it.
     ~HelperProcess();
@@ -26,10 +31,10 @@ class HelperProcess {
     HelperProcess& operator=(const HelperProcess&) = delete;
 
     [[nodiscard]] pid_t pid() const noexcept { return child_.pid; }
-    // The next line that it prints, without its end; the rest if it ends before. Throws
+    // The next line that it writes, without its end; the rest if it ends before. Throws
     // std::runtime_error if nothing comes for `limit`.
     std::string read_line(std::chrono::milliseconds limit = std::chrono::seconds(10));
-    // All that it prints until it closes its output.
+    // All that it writes until it ends.
     std::string read_all(std::chrono::milliseconds limit = std::chrono::seconds(10));
 
   private:
@@ -43,9 +48,11 @@ class HelperProcess {
 
 // A part that does not try a check; what HelperProcess is given as arguments begins with its name.
 //
-//   busy PARENT     prints a line, then computes without end
-//   churn PARENT    prints a line, then starts and ends processes and threads without end; some of
+//   busy PARENT     writes a line, then computes without end
+//   churn PARENT    writes a line, then starts and ends processes and threads without end; some of
 //                   them leave children behind
+//   sleep PARENT    does nothing without end
+//   sentinel PARENT ends at once with kSentinelStatus
 //
 // Returns the exit status; -1 if `arguments` name no part.
 int helper_main(const std::vector<std::string>& arguments);

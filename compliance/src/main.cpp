@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -19,10 +20,8 @@
 #include "compliance_version.hpp"
 #include "front.hpp"
 #include "helper_process.hpp"
-#include "other_process.hpp"
 #include "report.hpp"
 #include "runner.hpp"
-#include "sentinel.hpp"
 #include "verdict.hpp"
 #include "waivers.hpp"
 
@@ -45,7 +44,7 @@ struct RunOptions {
     std::vector<std::string> reports;
     std::string waivers;
     std::string grade = "bronze";
-    std::uint64_t seed = 1;
+    std::string seed = "1";
     unsigned jobs = std::max(1U, std::thread::hardware_concurrency());
     int front = -1;
 };
@@ -75,6 +74,16 @@ Grade wanted_grade(const std::string& name) {
         }
     }
     throw UsageError{"--grade: must be bronze, silver or gold (got " + name + ")"};
+}
+
+std::uint64_t seed_of(const std::string& text) {
+    std::uint64_t seed = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+    if (error != std::errc() || end != text.data() + text.size()) {
+        throw UsageError{"--seed: must be a number from 0 to 18446744073709551615 (got " + text +
+                         ")"};
+    }
+    return seed;
 }
 
 using Writer = void (*)(std::ostream& out, const Report& report);
@@ -124,7 +133,7 @@ int run(const RunOptions& options) {
     RunRequest request;
     request.file = options.file;
     request.checks = chosen(options.only);
-    request.seed = options.seed;
+    request.seed = seed_of(options.seed);
     request.jobs = options.jobs;
     request.front = options.front;
     std::vector<std::pair<Writer, std::string>> targets;
@@ -262,23 +271,14 @@ int main(int argc, char** argv) {
         if (mode == "check") {
             return child_main({argv + 2, argv + argc});
         }
-        if (mode == "answers") {
-            return answers_main({argv + 2, argv + argc});
-        }
-        if (mode == "sleep") {
-            return sleep_main({argv + 2, argv + argc});
-        }
-        if (mode == kSentinelCommand) {
-            return kSentinelStatus;
-        }
         if (const int status = helper_main({argv + std::min(argc, 1), argv + argc}); status >= 0) {
             return status;
         }
-        if (argc > 1 && std::string(argv[1]) == "run") {
+        if (mode == "run") {
             return run_behind_front({argv + 1, argv + argc});
         }
         // behind FRONT run …: what the front starts.
-        if (argc > 3 && std::string(argv[1]) == "behind") {
+        if (argc > 3 && mode == "behind") {
             const int front = watch_front(std::atoi(argv[2]));
             return front < 0 ? 2 : command_line(argc - 2, argv + 2, front);
         }

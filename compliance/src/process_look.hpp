@@ -2,6 +2,7 @@
 //
 // Thread: any; nothing here is marked as the plugin's side, so it does not count as its calls.
 #pragma once
+#include <chrono>
 #include <cstddef>
 #include <map>
 #include <set>
@@ -21,6 +22,8 @@ std::set<int> threads();
 bool has_only_threads(const std::set<int>& wanted);
 // Live children of all threads of this process.
 std::vector<int> children();
+// What the calling thread has computed: unlike a time, no matter who else wants the processor.
+std::chrono::nanoseconds thread_cpu_time();
 // Resident anonymous memory.
 std::size_t resident_bytes();
 // Does a mapping of this file exist?

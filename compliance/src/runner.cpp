@@ -24,6 +24,7 @@
 #include <Poco/DigestEngine.h>
 #include <Poco/SHA2Engine.h>
 
+#include "call_note.hpp"
 #include "front.hpp"
 #include "process_look.hpp"
 #include "program_names.hpp"
@@ -111,6 +112,7 @@ struct Job {
     core::ChildProcess child;
     core::UniqueFd output;
     core::UniqueFd verdict;
+    core::UniqueFd call;  // as call_note.hpp has it
     std::string output_text;
     std::string verdict_text;
     Clock::time_point begun;
@@ -157,6 +159,7 @@ class Runner {
     void start(const Check& check) {
         auto [output, output_end] = make_pipe();
         auto [verdict, verdict_end] = make_pipe();
+        core::UniqueFd call(make_call_note());
         core::ProcessSpec spec;
         spec.file = program_;
         spec.argv = {"steward-compliance",          "check",
@@ -165,8 +168,11 @@ class Runner {
         for (char** variable = environ; *variable != nullptr; ++variable) {
             spec.environment.emplace_back(*variable);
         }
-        spec.descriptors = {
-            {-1, 0}, {output_end.get(), 1}, {output_end.get(), 2}, {verdict_end.get(), kVerdictFd}};
+        spec.descriptors = {{-1, 0},
+                            {output_end.get(), 1},
+                            {output_end.get(), 2},
+                            {verdict_end.get(), kVerdictFd},
+                            {call.get(), kCallFd}};
         spec.new_session = true;
         auto child = core::spawn(spec);
         if (!child) {
@@ -176,6 +182,7 @@ class Runner {
                          std::move(*child),
                          std::move(output),
                          std::move(verdict),
+                         std::move(call),
                          {},
                          {},
                          Clock::now(),
@@ -283,6 +290,8 @@ class Runner {
         result.output = as_utf8(job.output_text);
         result.duration = std::chrono::duration_cast<milliseconds>(Clock::now() - job.begun);
         const auto verdict = verdict_of(job.verdict_text);
+        const std::string call = as_utf8(read_call_note(job.call.get()));
+        const std::string where = call.empty() ? "" : " in " + call + "()";
         if (verdict && !job.killed) {
             result.outcome = verdict->outcome;
             result.detail = verdict->detail;
@@ -290,16 +299,17 @@ class Runner {
         } else if (job.killed) {
             result.outcome = Outcome::kTimeout;
             result.detail = "it did not end within " +
-                            std::to_string(budget_of(*job.check).count()) +
-                            " ms; it was killed with all it had started";
+                            std::to_string(budget_of(*job.check).count()) + " ms" +
+                            (where.empty() ? "" : ", being" + where) +
+                            "; it was killed with all it had started";
         } else {
             result.outcome = Outcome::kCrash;
-            result.detail =
-                WIFSIGNALED(status)
-                    ? std::string("it ended by signal ") + std::to_string(WTERMSIG(status)) + " (" +
-                          strsignal(WTERMSIG(status)) + ")"
-                    : "it ended the process with exit status " +
-                          std::to_string(WEXITSTATUS(status)) + " before the check was done";
+            result.detail = WIFSIGNALED(status) ? std::string("it ended by signal ") +
+                                                      std::to_string(WTERMSIG(status)) + " (" +
+                                                      strsignal(WTERMSIG(status)) + ")" + where
+                                                : "it ended the process with exit status " +
+                                                      std::to_string(WEXITSTATUS(status)) + where +
+                                                      " before the check was done";
         }
         return result;
     }

@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "check.hpp"
-#include "other_process.hpp"
+#include "helper_process.hpp"
 #include "settings.hpp"
 #include "steward/compliance/scripted_http_server.hpp"
 
@@ -60,7 +60,7 @@ bool wait_for_report(FakePluginHost& host, Prober& prober, std::chrono::millisec
 
 }  // namespace
 
-RestartQuestion any_restart_question(Random& random) {
+RestartQuestion any_restart_question(Random& random, std::int32_t codes) {
     RestartQuestion question;
     // Mostly the short histories in which there is something to decide.
     const std::size_t count = 1 + random.below(random.one_in(4) ? 256 : 12);
@@ -71,7 +71,7 @@ RestartQuestion any_restart_question(Random& random) {
         now += pause;
         steward_event event{};
         event.kind = static_cast<std::uint32_t>(random.below(STEWARD_EV_MANUAL_START + 1));
-        event.code = static_cast<std::int32_t>(random.below(64));
+        event.code = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(codes)));
         event.at = now;
         event.uptime = static_cast<steward_ns>(random.below(static_cast<std::uint64_t>(pause) + 1));
         event.healthy_for =
@@ -81,6 +81,9 @@ RestartQuestion any_restart_question(Random& random) {
     question.now = now + static_cast<steward_ns>(random.below(std::uint64_t(kSecond)));
     question.entropy = random.next();
     question.total_restarts = random.below(1000);
+    // Of this century, in a time zone of the earth.
+    question.wall = static_cast<steward_ns>(random.below(std::uint64_t(36'500) * kDay));
+    question.utc_offset = (static_cast<std::int32_t>(random.below(105)) - 48) * 900;
     return question;
 }
 
@@ -142,7 +145,7 @@ std::string first_difference(const std::vector<std::string>& one,
 struct Scene::Things {
     std::optional<ClosedPort> closed;
     std::optional<UnattendedPort> unattended;
-    std::optional<Sleeper> sleeper;
+    std::optional<HelperProcess> sleeper;
 };
 
 Scene::Scene(const std::vector<const steward_plugin*>& plugins)
@@ -153,7 +156,7 @@ Scene::Scene(const std::vector<const steward_plugin*>& plugins)
             things_->unattended.emplace();
         }
         if (offers(*plugin, STEWARD_IFACE_METRICS) && !things_->sleeper) {
-            things_->sleeper.emplace();
+            things_->sleeper.emplace(helper_arguments("sleep"));
         }
     }
 }

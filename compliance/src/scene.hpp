@@ -16,8 +16,9 @@
 
 namespace steward::compliance {
 
-// Any history that a host could show: times that do not fall, uptimes that fit between them.
-RestartQuestion any_restart_question(Random& random);
+// Any history that a host could show, at any time of any day: times that do not fall, uptimes that
+// fit between them, events with codes below `codes`.
+RestartQuestion any_restart_question(Random& random, std::int32_t codes = 64);
 // Any request that a host could make, mostly of small ranges with some of them excluded.
 PortQuestion any_port_question(Random& random);
 

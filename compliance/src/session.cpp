@@ -39,6 +39,7 @@ Instance& Instance::operator=(Instance&& other) noexcept {
 
 void Instance::destroy() {
     if (instance_ != nullptr) {
+        const NoteCall note("destroy");
         const OnPluginSide side;
         plugin_->destroy(std::exchange(instance_, nullptr));
     }

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "call_note.hpp"
 #include "library.hpp"
 #include "steward/compliance/fake_plugin_host.hpp"
 #include "steward/compliance/plugin_side.hpp"
@@ -19,6 +20,7 @@ namespace steward::compliance {
 [[noreturn]] void unwound(std::string_view what);
 template <class F>
 auto call(std::string_view what, F&& f) {
+    const NoteCall note(what);
     const OnPluginSide side;
     try {
         return f();

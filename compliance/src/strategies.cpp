@@ -42,6 +42,8 @@ Decided decide(const Instance& instance, const RestartQuestion& question) {
     input.now = question.now;
     input.entropy = question.entropy;
     input.total_restarts = question.total_restarts;
+    input.wall = question.wall;
+    input.utc_offset = question.utc_offset;
     steward_restart_decision out{};
     out.size = sizeof out;
     out.action = -1;

@@ -37,6 +37,8 @@ struct RestartQuestion {
     steward_ns now = 0;
     std::uint64_t entropy = 0;
     std::uint64_t total_restarts = 0;
+    steward_ns wall = 0;  // at `now`, since 1970
+    std::int32_t utc_offset = 0;
 };
 Decided decide(const Instance& instance, const RestartQuestion& question);
 std::string to_text(const Decided& decided);

@@ -2,7 +2,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "helper_process.hpp"
+#include "write_all.hpp"
 
 namespace steward::compliance {
 
@@ -24,21 +27,27 @@ std::vector<const steward_plugin*> Trial::plugins() {
     return all;
 }
 
-std::string Trial::twin_answers(const std::string& answers) {
+std::vector<std::string> Trial::twin_answers(const std::vector<std::string>& answers) {
+    // Between them, since they may hold any other byte.
+    constexpr char kEnd = '\0';
     if (is_twin_) {
-        for (std::size_t done = 0; done < answers.size();) {
-            const ssize_t written =
-                ::write(STDOUT_FILENO, answers.data() + done, answers.size() - done);
-            if (written <= 0) {
-                break;
-            }
-            done += static_cast<std::size_t>(written);
+        std::string text;
+        for (const std::string& answer : answers) {
+            text += answer + kEnd;
         }
-        _exit(0);
+        write_all(kHelperFd, text);
+        _exit(0);  // No destructor of a plugin's runs.
     }
     HelperProcess twin({"check", std::string(check_.id), file_, std::to_string(seed_),
                         std::to_string(getpid()), "twin"});
-    return twin.read_all();
+    const std::string text = twin.read_all();
+    std::vector<std::string> lines;
+    for (std::size_t begin = 0; begin < text.size();) {
+        const auto end = std::min(text.find(kEnd, begin), text.size());
+        lines.push_back(text.substr(begin, end - begin));
+        begin = end + 1;
+    }
+    return lines;
 }
 
 }  // namespace steward::compliance

@@ -31,8 +31,9 @@ class Trial {
     std::vector<const steward_plugin*> plugins();
 
     // For checks that compare two processes: what the same check, in a twin with the same file and
-    // seed but addresses of its own, calls this with. The twin itself does not return from it.
-    std::string twin_answers(const std::string& answers);
+    // seed but addresses of its own, calls this with; less if the twin ends before. The twin itself
+    // does not return from it.
+    std::vector<std::string> twin_answers(const std::vector<std::string>& answers);
 
   private:
     const Check& check_;

@@ -4,7 +4,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <csignal>
 #include <exception>
 #include <sstream>
@@ -13,8 +12,10 @@
 #include <Poco/JSON/Object.h>
 #include <Poco/JSON/Parser.h>
 
+#include "call_note.hpp"
 #include "front.hpp"
 #include "trial.hpp"
+#include "write_all.hpp"
 
 namespace steward::compliance {
 namespace {
@@ -33,20 +34,12 @@ Verdict try_check(const Check& check, const std::string& file, std::uint64_t see
     } catch (const Unusable& verdict) {
         return {Outcome::kSkip, verdict.reason, true};
     } catch (const std::exception& e) {
-        return {bad, std::string("the check ended with an exception: ") + e.what(), false};
-    }
-}
-
-void write_all(int fd, const std::string& text) {
-    for (std::size_t done = 0; done < text.size();) {
-        const ssize_t written = ::write(fd, text.data() + done, text.size() - done);
-        if (written < 0 && errno == EINTR) {
-            continue;
-        }
-        if (written <= 0) {
-            return;
-        }
-        done += static_cast<std::size_t>(written);
+        // The plugin's own come as Broken.
+        return {
+            bad,
+            std::string("the harness could not try it, which need not be the plugin's doing: ") +
+                e.what() + "; run it again, on a machine with room",
+            false};
     }
 }
 
@@ -87,6 +80,7 @@ void run_child(const Check& check, const std::string& file, std::uint64_t seed, 
         _exit(1);
     }
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+    share_call_note();
     const struct rlimit none = {0, 0};
     (void)setrlimit(RLIMIT_CORE, &none);
     const Verdict verdict = try_check(check, file, seed, is_twin);

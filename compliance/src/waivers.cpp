@@ -2,7 +2,6 @@
 
 #include <ctime>
 #include <fstream>
-#include <iterator>
 #include <stdexcept>
 
 #include <Poco/Exception.h>
@@ -12,6 +11,8 @@
 
 namespace steward::compliance {
 namespace {
+
+constexpr std::size_t kMostBytes = 1024 * 1024;
 
 bool is_date(const std::string& text) {
     if (text.size() != 10 || text[4] != '-' || text[7] != '-') {
@@ -40,6 +41,11 @@ Waiver waiver_of(const std::string& path, const Poco::JSON::Object::Ptr& entry) 
         }
         *target = entry->getValue<std::string>(name);
     }
+    for (const auto& [name, ignored] : *entry) {
+        if (name != "id" && name != "reason" && name != "until") {
+            throw std::runtime_error(path + ": a waiver has id, reason and until, and no " + name);
+        }
+    }
     if (find_check(waiver.id) == nullptr) {
         throw std::runtime_error(path + ": there is no check " + waiver.id +
                                  " (see steward-compliance list)");
@@ -59,7 +65,12 @@ std::vector<Waiver> read_waivers(const std::string& path) {
     if (!file.is_open() || file.bad()) {
         throw std::runtime_error(path + ": cannot be read; give the path of a file of waivers");
     }
-    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    std::string text(kMostBytes + 1, '\0');
+    file.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(file.gcount()));
+    if (text.size() > kMostBytes) {
+        throw std::runtime_error(path + ": is larger than 1 MiB, so it is no file of waivers");
+    }
     std::vector<Waiver> waivers;
     try {
         Poco::JSON::Parser parser;

@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "steward/compliance/plugin_side.h"
+#include "watch_note.h"
 
 static atomic_uint_fast64_t counts[WATCHED_CALLS];
 static const char* _Atomic names[WATCHED_CALLS];
@@ -37,7 +38,7 @@ static atomic_int_fast64_t wall_shift;
 /* A thread that the plugin has started may wait as it likes. */
 static _Thread_local int own_thread;
 
-static void note(enum watched_call call, const char* name) {
+void watch_note(enum watched_call call, const char* name) {
     if (steward_on_plugin_side() && !(own_thread && call == WATCHED_BLOCK)) {
         atomic_fetch_add_explicit(&counts[call], 1, memory_order_relaxed);
         atomic_store_explicit(&names[call], name, memory_order_relaxed);
@@ -78,7 +79,7 @@ void watch_shift_wall_clock(int64_t ns) {
 /* What a plugin starts goes with the harness, even by SIGKILL. */
 pid_t fork(void) {
     NEXT(fork)
-    note(WATCHED_FORK, "fork");
+    watch_note(WATCHED_FORK, "fork");
     const int plugin = steward_on_plugin_side();
     const pid_t pid = next();
     if (pid == 0 && plugin) {
@@ -89,81 +90,81 @@ pid_t fork(void) {
 
 /* A wrapper cannot return twice out of a shared stack, so it is a fork. */
 pid_t vfork(void) {
-    note(WATCHED_FORK, "vfork");
+    watch_note(WATCHED_FORK, "vfork");
     return fork();
 }
 
 int posix_spawn(pid_t* pid, const char* path, const posix_spawn_file_actions_t* actions,
                 const posix_spawnattr_t* attributes, char* const argv[], char* const envp[]) {
     NEXT(posix_spawn)
-    note(WATCHED_FORK, "posix_spawn");
+    watch_note(WATCHED_FORK, "posix_spawn");
     return next(pid, path, actions, attributes, argv, envp);
 }
 
 int posix_spawnp(pid_t* pid, const char* file, const posix_spawn_file_actions_t* actions,
                  const posix_spawnattr_t* attributes, char* const argv[], char* const envp[]) {
     NEXT(posix_spawnp)
-    note(WATCHED_FORK, "posix_spawnp");
+    watch_note(WATCHED_FORK, "posix_spawnp");
     return next(pid, file, actions, attributes, argv, envp);
 }
 
 int system(const char* command) {
     NEXT(system)
-    note(WATCHED_FORK, "system");
+    watch_note(WATCHED_FORK, "system");
     return next(command);
 }
 
 FILE* popen(const char* command, const char* mode) {
     NEXT(popen)
-    note(WATCHED_FORK, "popen");
+    watch_note(WATCHED_FORK, "popen");
     return next(command, mode);
 }
 
 int execve(const char* path, char* const argv[], char* const envp[]) {
     NEXT(execve)
-    note(WATCHED_EXEC, "execve");
+    watch_note(WATCHED_EXEC, "execve");
     return next(path, argv, envp);
 }
 
 int execv(const char* path, char* const argv[]) {
     NEXT(execv)
-    note(WATCHED_EXEC, "execv");
+    watch_note(WATCHED_EXEC, "execv");
     return next(path, argv);
 }
 
 int execvp(const char* file, char* const argv[]) {
     NEXT(execvp)
-    note(WATCHED_EXEC, "execvp");
+    watch_note(WATCHED_EXEC, "execvp");
     return next(file, argv);
 }
 
 pid_t wait(int* status) {
     NEXT(wait)
-    note(WATCHED_WAIT, "wait");
+    watch_note(WATCHED_WAIT, "wait");
     return next(status);
 }
 
 pid_t waitpid(pid_t pid, int* status, int options) {
     NEXT(waitpid)
-    note(WATCHED_WAIT, "waitpid");
+    watch_note(WATCHED_WAIT, "waitpid");
     return next(pid, status, options);
 }
 
 int waitid(idtype_t type, id_t id, siginfo_t* info, int options) {
     NEXT(waitid)
-    note(WATCHED_WAIT, "waitid");
+    watch_note(WATCHED_WAIT, "waitid");
     return next(type, id, info, options);
 }
 
 pid_t wait3(int* status, int options, struct rusage* usage) {
     NEXT(wait3)
-    note(WATCHED_WAIT, "wait3");
+    watch_note(WATCHED_WAIT, "wait3");
     return next(status, options, usage);
 }
 
 pid_t wait4(pid_t pid, int* status, int options, struct rusage* usage) {
     NEXT(wait4)
-    note(WATCHED_WAIT, "wait4");
+    watch_note(WATCHED_WAIT, "wait4");
     return next(pid, status, options, usage);
 }
 
@@ -171,14 +172,14 @@ pid_t wait4(pid_t pid, int* status, int options, struct rusage* usage) {
 
 __sighandler_t signal(int number, __sighandler_t handler) {
     NEXT(signal)
-    note(WATCHED_SIGNAL, "signal");
+    watch_note(WATCHED_SIGNAL, "signal");
     return next(number, handler);
 }
 
 int sigaction(int number, const struct sigaction* action, struct sigaction* old) {
     NEXT(sigaction)
     if (action != NULL) {
-        note(WATCHED_SIGNAL, "sigaction");
+        watch_note(WATCHED_SIGNAL, "sigaction");
     }
     return next(number, action, old);
 }
@@ -186,7 +187,7 @@ int sigaction(int number, const struct sigaction* action, struct sigaction* old)
 int sigprocmask(int how, const sigset_t* set, sigset_t* old) {
     NEXT(sigprocmask)
     if (set != NULL) {
-        note(WATCHED_MASK, "sigprocmask");
+        watch_note(WATCHED_MASK, "sigprocmask");
     }
     return next(how, set, old);
 }
@@ -194,57 +195,57 @@ int sigprocmask(int how, const sigset_t* set, sigset_t* old) {
 int pthread_sigmask(int how, const sigset_t* set, sigset_t* old) {
     NEXT(pthread_sigmask)
     if (set != NULL) {
-        note(WATCHED_MASK, "pthread_sigmask");
+        watch_note(WATCHED_MASK, "pthread_sigmask");
     }
     return next(how, set, old);
 }
 
 int setenv(const char* name, const char* value, int overwrite) {
     NEXT(setenv)
-    note(WATCHED_ENV, "setenv");
+    watch_note(WATCHED_ENV, "setenv");
     return next(name, value, overwrite);
 }
 
 int unsetenv(const char* name) {
     NEXT(unsetenv)
-    note(WATCHED_ENV, "unsetenv");
+    watch_note(WATCHED_ENV, "unsetenv");
     return next(name);
 }
 
 int putenv(char* text) {
     NEXT(putenv)
-    note(WATCHED_ENV, "putenv");
+    watch_note(WATCHED_ENV, "putenv");
     return next(text);
 }
 
 int clearenv(void) {
     NEXT(clearenv)
-    note(WATCHED_ENV, "clearenv");
+    watch_note(WATCHED_ENV, "clearenv");
     return next();
 }
 
 int chdir(const char* path) {
     NEXT(chdir)
-    note(WATCHED_CHDIR, "chdir");
+    watch_note(WATCHED_CHDIR, "chdir");
     return next(path);
 }
 
 int fchdir(int fd) {
     NEXT(fchdir)
-    note(WATCHED_CHDIR, "fchdir");
+    watch_note(WATCHED_CHDIR, "fchdir");
     return next(fd);
 }
 
 mode_t umask(mode_t mask) {
     NEXT(umask)
-    note(WATCHED_UMASK, "umask");
+    watch_note(WATCHED_UMASK, "umask");
     return next(mask);
 }
 
 char* setlocale(int category, const char* locale) {
     NEXT(setlocale)
     if (locale != NULL) {
-        note(WATCHED_LOCALE, "setlocale");
+        watch_note(WATCHED_LOCALE, "setlocale");
     }
     return next(category, locale);
 }
@@ -252,7 +253,7 @@ char* setlocale(int category, const char* locale) {
 int dup2(int from, int to) {
     NEXT(dup2)
     if (to <= STDERR_FILENO) {
-        note(WATCHED_DUP2, "dup2");
+        watch_note(WATCHED_DUP2, "dup2");
     }
     return next(from, to);
 }
@@ -260,35 +261,35 @@ int dup2(int from, int to) {
 int dup3(int from, int to, int flags) {
     NEXT(dup3)
     if (to <= STDERR_FILENO) {
-        note(WATCHED_DUP2, "dup3");
+        watch_note(WATCHED_DUP2, "dup3");
     }
     return next(from, to, flags);
 }
 
 void exit(int status) {
     NEXT(exit)
-    note(WATCHED_EXIT, "exit");
+    watch_note(WATCHED_EXIT, "exit");
     next(status);
     __builtin_unreachable();
 }
 
 void _exit(int status) {
     NEXT(_exit)
-    note(WATCHED_EXIT, "_exit");
+    watch_note(WATCHED_EXIT, "_exit");
     next(status);
     __builtin_unreachable();
 }
 
 void quick_exit(int status) {
     NEXT(quick_exit)
-    note(WATCHED_EXIT, "quick_exit");
+    watch_note(WATCHED_EXIT, "quick_exit");
     next(status);
     __builtin_unreachable();
 }
 
 void abort(void) {
     NEXT(abort)
-    note(WATCHED_EXIT, "abort");
+    watch_note(WATCHED_EXIT, "abort");
     next();
     __builtin_unreachable();
 }
@@ -315,7 +316,7 @@ static int is_wall(clockid_t clock) {
 
 int clock_gettime(clockid_t clock, struct timespec* out) {
     NEXT(clock_gettime)
-    note(is_wall(clock) ? WATCHED_WALL : WATCHED_MONOTONIC, "clock_gettime");
+    watch_note(is_wall(clock) ? WATCHED_WALL : WATCHED_MONOTONIC, "clock_gettime");
     const int result = next(clock, out);
     if (result == 0 && is_wall(clock) && steward_on_plugin_side()) {
         shift(&out->tv_sec, &out->tv_nsec, 1000000000L);
@@ -325,7 +326,7 @@ int clock_gettime(clockid_t clock, struct timespec* out) {
 
 int gettimeofday(struct timeval* restrict out, void* restrict zone) {
     NEXT(gettimeofday)
-    note(WATCHED_WALL, "gettimeofday");
+    watch_note(WATCHED_WALL, "gettimeofday");
     const int result = next(out, zone);
     if (result == 0 && steward_on_plugin_side()) {
         long fraction = (long)out->tv_usec;
@@ -337,7 +338,7 @@ int gettimeofday(struct timeval* restrict out, void* restrict zone) {
 
 time_t time(time_t* out) {
     NEXT(time)
-    note(WATCHED_WALL, "time");
+    watch_note(WATCHED_WALL, "time");
     time_t now = next(NULL);
     if (steward_on_plugin_side()) {
         long fraction = 0;
@@ -352,41 +353,54 @@ time_t time(time_t* out) {
 ssize_t getrandom(void* data, size_t size, unsigned flags);
 ssize_t getrandom(void* data, size_t size, unsigned flags) {
     NEXT(getrandom)
-    note(WATCHED_RANDOM, "getrandom");
+    watch_note(WATCHED_RANDOM, "getrandom");
     return next(data, size, flags);
 }
 
 int getentropy(void* data, size_t size) {
     NEXT(getentropy)
-    note(WATCHED_RANDOM, "getentropy");
+    watch_note(WATCHED_RANDOM, "getentropy");
     return next(data, size);
 }
 
 int rand(void) {
     NEXT(rand)
-    note(WATCHED_RANDOM, "rand");
+    watch_note(WATCHED_RANDOM, "rand");
     return next();
 }
 
 long random(void) {
     NEXT(random)
-    note(WATCHED_RANDOM, "random");
+    watch_note(WATCHED_RANDOM, "random");
     return next();
 }
 
 /* ---- files */
 
+/* The plugin, and not a sanitizer's runtime, which asks the C library for itself in the middle of
+ * the plugin's code: by a pipe, whether memory can be read. */
+static int is_plugin(const void* caller) {
+#ifdef STEWARD_SANITIZED
+    Dl_info from;
+    return dladdr(caller, &from) == 0 || from.dli_fname == NULL ||
+           strstr(from.dli_fname, "san.so") == NULL;
+#else
+    (void)caller;
+    return 1;
+#endif
+}
+
 static void note_inheritable(int has_cloexec, const char* name) {
     if (!has_cloexec) {
-        note(WATCHED_INHERITABLE, name);
+        watch_note(WATCHED_INHERITABLE, name);
     }
 }
 
 static void note_open(const char* path, int has_cloexec, const char* name) {
-    note(WATCHED_OPEN, name);
+    watch_note(WATCHED_OPEN, name);
     note_inheritable(has_cloexec, name);
     if (path != NULL && (strcmp(path, "/dev/urandom") == 0 || strcmp(path, "/dev/random") == 0)) {
-        note(WATCHED_RANDOM, "open of /dev/urandom");
+        watch_note(WATCHED_RANDOM, "open of /dev/urandom");
     }
 }
 
@@ -439,39 +453,39 @@ FILE* fopen64(const char* restrict path, const char* restrict mode) {
 
 int socket(int domain, int type, int protocol) {
     NEXT(socket)
-    note(WATCHED_SOCKET, "socket");
+    watch_note(WATCHED_SOCKET, "socket");
     note_inheritable((type & SOCK_CLOEXEC) != 0, "socket");
     return next(domain, type, protocol);
 }
 
 int bind(int fd, __CONST_SOCKADDR_ARG address, socklen_t length) {
     NEXT(bind)
-    note(WATCHED_SOCKET, "bind");
+    watch_note(WATCHED_SOCKET, "bind");
     return next(fd, address, length);
 }
 
 int connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t length) {
     NEXT(connect)
-    note(WATCHED_SOCKET, "connect");
+    watch_note(WATCHED_SOCKET, "connect");
     return next(fd, address, length);
 }
 
 int listen(int fd, int backlog) {
     NEXT(listen)
-    note(WATCHED_SOCKET, "listen");
+    watch_note(WATCHED_SOCKET, "listen");
     return next(fd, backlog);
 }
 
 int accept(int fd, __SOCKADDR_ARG address, socklen_t* restrict length) {
     NEXT(accept)
-    note(WATCHED_SOCKET, "accept");
+    watch_note(WATCHED_SOCKET, "accept");
     note_inheritable(0, "accept");
     return next(fd, address, length);
 }
 
 int accept4(int fd, __SOCKADDR_ARG address, socklen_t* restrict length, int flags) {
     NEXT(accept4)
-    note(WATCHED_SOCKET, "accept4");
+    watch_note(WATCHED_SOCKET, "accept4");
     note_inheritable((flags & SOCK_CLOEXEC) != 0, "accept4");
     return next(fd, address, length, flags);
 }
@@ -484,7 +498,9 @@ int socketpair(int domain, int type, int protocol, int fds[2]) {
 
 int pipe(int fds[2]) {
     NEXT(pipe)
-    note_inheritable(0, "pipe");
+    if (is_plugin(__builtin_return_address(0))) {
+        note_inheritable(0, "pipe");
+    }
     return next(fds);
 }
 
@@ -530,27 +546,27 @@ int getaddrinfo(const char* restrict node, const char* restrict service,
                 const struct addrinfo* restrict hints, struct addrinfo** restrict out) {
     NEXT(getaddrinfo)
     if (node != NULL && (hints == NULL || (hints->ai_flags & AI_NUMERICHOST) == 0)) {
-        note(WATCHED_LOOKUP, "getaddrinfo");
+        watch_note(WATCHED_LOOKUP, "getaddrinfo");
     }
     return next(node, service, hints, out);
 }
 
 struct hostent* gethostbyname(const char* name) {
     NEXT(gethostbyname)
-    note(WATCHED_LOOKUP, "gethostbyname");
+    watch_note(WATCHED_LOOKUP, "gethostbyname");
     return next(name);
 }
 
 struct hostent* gethostbyname2(const char* name, int family) {
     NEXT(gethostbyname2)
-    note(WATCHED_LOOKUP, "gethostbyname2");
+    watch_note(WATCHED_LOOKUP, "gethostbyname2");
     return next(name, family);
 }
 
 int gethostbyname_r(const char* restrict name, struct hostent* restrict out, char* restrict buffer,
                     size_t size, struct hostent** restrict result, int* restrict error) {
     NEXT(gethostbyname_r)
-    note(WATCHED_LOOKUP, "gethostbyname_r");
+    watch_note(WATCHED_LOOKUP, "gethostbyname_r");
     return next(name, out, buffer, size, result, error);
 }
 
@@ -558,33 +574,33 @@ int gethostbyname_r(const char* restrict name, struct hostent* restrict out, cha
 
 int nanosleep(const struct timespec* time, struct timespec* left) {
     NEXT(nanosleep)
-    note(WATCHED_BLOCK, "nanosleep");
+    watch_note(WATCHED_BLOCK, "nanosleep");
     return next(time, left);
 }
 
 int clock_nanosleep(clockid_t clock, int flags, const struct timespec* time,
                     struct timespec* left) {
     NEXT(clock_nanosleep)
-    note(WATCHED_BLOCK, "clock_nanosleep");
+    watch_note(WATCHED_BLOCK, "clock_nanosleep");
     return next(clock, flags, time, left);
 }
 
 int usleep(useconds_t time) {
     NEXT(usleep)
-    note(WATCHED_BLOCK, "usleep");
+    watch_note(WATCHED_BLOCK, "usleep");
     return next(time);
 }
 
 unsigned sleep(unsigned seconds) {
     NEXT(sleep)
-    note(WATCHED_BLOCK, "sleep");
+    watch_note(WATCHED_BLOCK, "sleep");
     return next(seconds);
 }
 
 int poll(struct pollfd* fds, nfds_t count, int timeout) {
     NEXT(poll)
     if (timeout != 0) {
-        note(WATCHED_BLOCK, "poll");
+        watch_note(WATCHED_BLOCK, "poll");
     }
     return next(fds, count, timeout);
 }
@@ -592,7 +608,7 @@ int poll(struct pollfd* fds, nfds_t count, int timeout) {
 int ppoll(struct pollfd* fds, nfds_t count, const struct timespec* timeout, const sigset_t* mask) {
     NEXT(ppoll)
     if (timeout == NULL || timeout->tv_sec != 0 || timeout->tv_nsec != 0) {
-        note(WATCHED_BLOCK, "ppoll");
+        watch_note(WATCHED_BLOCK, "ppoll");
     }
     return next(fds, count, timeout, mask);
 }
@@ -601,7 +617,7 @@ int select(int count, fd_set* restrict readable, fd_set* restrict writable,
            fd_set* restrict exceptional, struct timeval* restrict timeout) {
     NEXT(select)
     if (timeout == NULL || timeout->tv_sec != 0 || timeout->tv_usec != 0) {
-        note(WATCHED_BLOCK, "select");
+        watch_note(WATCHED_BLOCK, "select");
     }
     return next(count, readable, writable, exceptional, timeout);
 }
@@ -609,7 +625,7 @@ int select(int count, fd_set* restrict readable, fd_set* restrict writable,
 int epoll_wait(int epoll, struct epoll_event* events, int count, int timeout) {
     NEXT(epoll_wait)
     if (timeout != 0) {
-        note(WATCHED_BLOCK, "epoll_wait");
+        watch_note(WATCHED_BLOCK, "epoll_wait");
     }
     return next(epoll, events, count, timeout);
 }
@@ -630,7 +646,7 @@ static void* begin_thread(void* argument) {
 int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*body)(void*),
                    void* argument) {
     NEXT(pthread_create)
-    note(WATCHED_THREAD, "pthread_create");
+    watch_note(WATCHED_THREAD, "pthread_create");
     if (!steward_on_plugin_side()) {
         return next(thread, attributes, body, argument);
     }
@@ -650,109 +666,3 @@ int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*
     }
     return result;
 }
-
-/* ---- memory: glibc's own names for what it would define, so that no dlsym() is needed here */
-#ifndef STEWARD_SANITIZED
-extern void* __libc_malloc(size_t size);
-extern void* __libc_calloc(size_t count, size_t size);
-extern void* __libc_realloc(void* block, size_t size);
-extern void* __libc_memalign(size_t alignment, size_t size);
-extern void __libc_free(void* block);
-
-static atomic_int_fast64_t live_blocks;
-static atomic_uint_fast64_t until_failure; /* 0: none */
-static atomic_uint_fast64_t failures_left;
-
-int watch_fail_allocation(uint64_t nth, uint64_t count) {
-    atomic_store(&failures_left, nth == 0 ? 0 : count);
-    atomic_store(&until_failure, nth);
-    return 1;
-}
-
-int64_t watch_live_blocks(void) {
-    return atomic_load(&live_blocks);
-}
-
-/* Is this the one that fails? */
-static int refused(void) {
-    if (!steward_on_plugin_side()) {
-        return 0;
-    }
-    note(WATCHED_ALLOC, "malloc");
-    const uint_fast64_t left = atomic_load_explicit(&until_failure, memory_order_relaxed);
-    if (left == 0) {
-        return 0;
-    }
-    if (left > 1) {
-        atomic_store_explicit(&until_failure, left - 1, memory_order_relaxed);
-        return 0;
-    }
-    const uint_fast64_t failures = atomic_load(&failures_left);
-    if (failures == 0) {
-        return 0;
-    }
-    atomic_store(&failures_left, failures - 1);
-    errno = ENOMEM;
-    return 1;
-}
-
-static void* counted(void* block) {
-    if (block != NULL && steward_on_plugin_side()) {
-        atomic_fetch_add_explicit(&live_blocks, 1, memory_order_relaxed);
-    }
-    return block;
-}
-
-void* malloc(size_t size) {
-    return refused() ? NULL : counted(__libc_malloc(size));
-}
-
-void* calloc(size_t count, size_t size) {
-    return refused() ? NULL : counted(__libc_calloc(count, size));
-}
-
-void* realloc(void* block, size_t size) {
-    if (refused()) {
-        return NULL;
-    }
-    if (block == NULL) {
-        return counted(__libc_realloc(NULL, size));
-    }
-    return __libc_realloc(block, size);
-}
-
-void* memalign(size_t alignment, size_t size);
-void* memalign(size_t alignment, size_t size) {
-    return refused() ? NULL : counted(__libc_memalign(alignment, size));
-}
-
-void* aligned_alloc(size_t alignment, size_t size) {
-    return memalign(alignment, size);
-}
-
-int posix_memalign(void** out, size_t alignment, size_t size) {
-    void* const block = memalign(alignment, size);
-    if (block == NULL) {
-        return ENOMEM;
-    }
-    *out = block;
-    return 0;
-}
-
-void free(void* block) {
-    if (block != NULL && steward_on_plugin_side()) {
-        atomic_fetch_sub_explicit(&live_blocks, 1, memory_order_relaxed);
-    }
-    __libc_free(block);
-}
-#else
-int watch_fail_allocation(uint64_t nth, uint64_t count) {
-    (void)nth;
-    (void)count;
-    return 0;
-}
-
-int64_t watch_live_blocks(void) {
-    return 0;
-}
-#endif

@@ -218,6 +218,9 @@ class Status(Case):
                 (["run", GOOD, "--report", "html=x"], "--report: must be json=PATH"),
                 (["run", GOOD, "--report", "json="], "--report: must be json=PATH"),
                 (["run", GOOD, "--jobs", "0"], "--jobs"),
+                (["run", GOOD, "--seed=-1"], "--seed: must be a number from 0 to 18446744073709551615 (got -1)"),
+                (["run", GOOD, "--seed", "18446744073709551616"], "(got 18446744073709551616)"),
+                (["run", GOOD, "--seed", "7x"], "(got 7x)"),
                 (["run", folder / "steward_x.so"], "does not exist: give the path"),
                 (["run", folder], "is a folder: give the steward_ID.so in it"),
                 (["check"], None)):
@@ -291,6 +294,7 @@ class Waivers(Case):
                               (self.entry(reason=None), "a waiver needs reason, a text"),
                               (self.entry(reason=""), "a waiver needs reason, a text"),
                               (self.entry(id=None), "a waiver needs id, a text"),
+                              (self.entry(untill="2027-01-31"), "a waiver has id, reason and until, and no untill"),
                               ({"waive": ["restart-why"]}, "each member of \"waive\" must be an object"),
                               ({"waive": {}}, "has no list \"waive\""),
                               ({}, "has no list \"waive\""),
@@ -306,6 +310,11 @@ class Waivers(Case):
             result = call("run", WHY, *only("restart-why"), "--waivers", path)
             self.assertEqual((result.returncode, result.stdout), (2, ""))
             self.assertIn(f"{path}: cannot be read; give the path of a file of waivers", result.stderr)
+
+    def test_endless(self):
+        result = call("run", WHY, *only("restart-why"), "--waivers", "/dev/zero")
+        self.assertEqual((result.returncode, result.stdout), (2, ""))
+        self.assertIn("/dev/zero: is larger than 1 MiB, so it is no file of waivers", result.stderr)
 
 
 unittest.main(argv=sys.argv[:1])

@@ -7,6 +7,7 @@ Each bad plugin breaks one rule on purpose. The harness must find exactly that: 
     self_test.py HARNESS BAD_PLUGINS_FOLDER            all checks on all bad plugins
     self_test.py HARNESS BAD_PLUGINS_FOLDER --own      each bad plugin on its own check alone (quick)
     ... --only ID                                      this bad plugin alone
+    ... --brief                                        of what is as it should be, the count alone
 """
 import argparse
 import json
@@ -40,6 +41,7 @@ def main():
     parser.add_argument("folder", type=Path)
     parser.add_argument("--own", action="store_true")
     parser.add_argument("--only")
+    parser.add_argument("--brief", action="store_true")
     options = parser.parse_args()
 
     checks = subprocess.run([options.harness, "list", "--ids"], stdout=subprocess.PIPE, check=True,
@@ -59,9 +61,10 @@ def main():
             table.append(f"{check:36} " + "".join(MARKS.get(rows[name]["status"], "?") for name in checks))
         allowed = ALLOWED.get(check, {})
         beside = sorted(name for name in bad if name != check)
-        print(f"{check:32} {rows[check]['status']:8} {rows[check]['detail'][:100]}")
-        for name in beside:
-            print(f"    {'(allowed)' if name in allowed else 'UNEXPECTED'} {name}: {bad[name]['detail'][:160]}")
+        if not options.brief:
+            print(f"{check:32} {rows[check]['status']:8} {rows[check]['detail'][:100]}")
+            for name in beside:
+                print(f"    {'(allowed)' if name in allowed else 'UNEXPECTED'} {name}: {bad[name]['detail'][:160]}")
         if check not in bad:
             faults.append(f"{check}: its bad plugin is not found out ({rows[check]['status']} {rows[check]['detail']})")
         faults += [f"{check}: its bad plugin also breaks {name}: {bad[name]['detail']}" for name in beside
@@ -69,7 +72,7 @@ def main():
         if not options.own:
             faults += [f"{check}: {name} is allowed to be bad beside it, and is not; take it off the list"
                        for name in allowed if name not in bad]
-    if table:
+    if table and (faults or not options.brief):
         print("\nA bad plugin in each row, a check in each column, both in the catalogue's order; . passed, - skipped, F failed, C crashed, "
               "T timed out, w warned:\n")
         print("\n".join(table) + "\n")

@@ -2,11 +2,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <future>
 #include <limits>
 
 #include "check.hpp"
-#include "other_process.hpp"
+#include "gate.hpp"
 #include "scene.hpp"
 #include "steward/compliance/scripted_http_server.hpp"
 #include "trial.hpp"
@@ -63,8 +62,7 @@ void det_same_input(Trial& trial) {
             same(instance, "after " + std::to_string(kOthers) + " other questions and 36 hours");
         }
     }
-    const auto difference =
-        first_difference(here, answers_elsewhere(trial.file(), trial.seed(), kQuestions));
+    const auto difference = first_difference(here, trial.twin_answers(here));
     require(difference.empty(),
             "asked here and in another process: " + difference + "; expected the same bytes");
 }
@@ -108,9 +106,16 @@ void det_no_random(Trial& trial) {
     constexpr int kQuestions = 100;
     const auto called = called_while_asked(trial, {WATCHED_RANDOM}, "entropy");
     require(called.empty(), called + "; expected no source of randomness but the question's own");
-    const auto one = answers_elsewhere(trial.file(), trial.seed(), kQuestions);
-    const auto difference =
-        first_difference(one, answers_elsewhere(trial.file(), trial.seed(), kQuestions));
+    std::vector<std::string> here;
+    {
+        FakePluginHost host(FakePluginHost::Clock::kVirtual);
+        Session session(trial.library(), host);
+        for (const auto* plugin : pure_plugins(trial)) {
+            const auto answers = pure_answers(session.create(*plugin), trial.seed(), kQuestions);
+            here.insert(here.end(), answers.begin(), answers.end());
+        }
+    }
+    const auto difference = first_difference(here, trial.twin_answers(here));
     require(difference.empty(), "asked in two processes with memory at other addresses: " +
                                     difference + "; expected the same bytes");
 }
@@ -209,12 +214,12 @@ void det_entropy(Trial& trial) {
 // While a probe waits for its answer the wall clock runs off by `shift`.
 std::string answered_while_shifted(FakePluginHost& host, const Instance& instance, Scene& scene,
                                    std::int64_t shift) {
-    std::promise<void> gate;
-    const auto open = gate.get_future().share();
-    ScriptedHttpServer server([open](std::size_t) {
-        open.wait();
+    Gate gate;
+    ScriptedHttpServer server([opened = gate.opened()](std::size_t) {
+        opened.wait();
         return script::respond(200, R"({"status":"healthy"})");
     });
+    const Gate::Opener opener(gate);
     Prober prober(host, instance);
     const steward_token probe = scene.next_probe();
     watch_shift_wall_clock(0);
@@ -222,7 +227,7 @@ std::string answered_while_shifted(FakePluginHost& host, const Instance& instanc
     host.run_ready();
     watch_shift_wall_clock(shift);
     host.run_ready();
-    gate.set_value();
+    gate.open();
     const bool came = prober.wait(status == STEWARD_OK ? 1 : 0, 3s);
     watch_shift_wall_clock(0);
     if (status != STEWARD_OK) {

@@ -1,12 +1,12 @@
 // Health: what a probe says, and when.
 #include <algorithm>
 #include <array>
-#include <future>
 #include <list>
 #include <memory>
 
 #include <Poco/Net/NetException.h>
 
+#include "gate.hpp"
 #include "health_rules.hpp"
 #include "manner.hpp"
 #include "strategies.hpp"
@@ -239,26 +239,6 @@ void health_no_crosstalk(Trial& trial) {
 
 // ---- health-latency
 
-// Opens itself before the server that waits for it is ended.
-class Gate {
-  public:
-    Gate() : opened_(promise_.get_future().share()) {}
-    ~Gate() { open(); }
-    Gate(const Gate&) = delete;
-    Gate& operator=(const Gate&) = delete;
-    void open() {
-        if (!std::exchange(is_open_, true)) {
-            promise_.set_value();
-        }
-    }
-    [[nodiscard]] std::shared_future<void> opened() const { return opened_; }
-
-  private:
-    std::promise<void> promise_;
-    std::shared_future<void> opened_;
-    bool is_open_ = false;
-};
-
 void health_latency(Trial& trial) {
     constexpr std::array<std::chrono::nanoseconds, 3> kDelays{20ms, 300ms, 1500ms};
     constexpr auto kLimit = 10s;
@@ -267,19 +247,19 @@ void health_latency(Trial& trial) {
     for_each_strategy(trial, [&](Session& session, const Instance& instance, const Manner& manner) {
         FakePluginHost& host = session.host();
         for (const auto delay : kDelays) {
-            auto gate = std::make_shared<Gate>();
-            ScriptedHttpServer server([opened = gate->opened(), &manner](std::size_t) {
+            Gate gate;
+            ScriptedHttpServer server([opened = gate.opened(), &manner](std::size_t) {
                 opened.wait();
                 return manner.good();
             });
-            const std::shared_ptr<void> opener(nullptr, [&](void*) { gate->open(); });
+            const Gate::Opener opener(gate);
             Prober prober(host, instance);
             const steward_ns begun = host.now();
             require(prober.start(1, kLoopback, server.port(), kLimit) == STEWARD_OK,
                     "a probe of a server that answers does not start: " + prober.error());
             host.run_ready();
             host.advance(delay);
-            gate->open();
+            gate.open();
             require(prober.settle(1, kLimit, manner.speaks_http ? 5000ms : 50ms),
                     "done did not come by the deadline");
             const HealthReport& report = prober.of(1).front();

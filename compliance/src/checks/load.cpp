@@ -1,7 +1,5 @@
 // Load and ABI: what happens when a library is loaded; and the list of the group.
-#include <fcntl.h>
 #include <poll.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,13 +12,13 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "captured_output.hpp"
 #include "check.hpp"
 #include "load_rules.hpp"
 #include "process_look.hpp"
 #include "program_names.hpp"
 #include "scratch.hpp"
 #include "steward/core/spawn.hpp"
-#include "steward/core/unique_fd.hpp"
 #include "trial.hpp"
 
 extern char** environ;  // NOLINT: POSIX declares it nowhere
@@ -83,47 +81,13 @@ void load_scan_time(Trial& trial) {
             std::to_string(kAttempts) + " attempts; expected less than 50 ms");
 }
 
-// Descriptors 1 and 2 lead to a file in memory, for the scope of the object.
-class CapturedOutput {
-  public:
-    CapturedOutput()
-        : file_(memfd_create("output", MFD_CLOEXEC)),
-          stdout_(fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)),
-          stderr_(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)) {
-        (void)std::fflush(nullptr);
-        if (!file_ || !stdout_ || !stderr_ || dup2(file_.get(), STDOUT_FILENO) < 0 ||
-            dup2(file_.get(), STDERR_FILENO) < 0) {
-            throw std::system_error(errno, std::generic_category(), "cannot capture the output");
-        }
-    }
-    ~CapturedOutput() {
-        (void)dup2(stdout_.get(), STDOUT_FILENO);
-        (void)dup2(stderr_.get(), STDERR_FILENO);
-    }
-    CapturedOutput(const CapturedOutput&) = delete;
-    CapturedOutput& operator=(const CapturedOutput&) = delete;
-
-    // What was written until now, or its beginning.
-    [[nodiscard]] std::string text() const {
-        (void)std::fflush(nullptr);
-        std::array<char, 256> begin{};
-        const ssize_t got = pread(file_.get(), begin.data(), begin.size(), 0);
-        return got <= 0 ? std::string() : std::string(begin.data(), static_cast<std::size_t>(got));
-    }
-
-  private:
-    core::UniqueFd file_;
-    core::UniqueFd stdout_;
-    core::UniqueFd stderr_;
-};
-
 void load_no_static_ctor_effects(Trial& trial) {
     const CapturedOutput output;
     const auto state = process_state();
     const auto running = threads();
     const auto open = open_descriptors();
     (void)load_file(trial.file());
-    const std::string written = output.text();
+    const std::string written = output.text(STDOUT_FILENO) + output.text(STDERR_FILENO);
     require(written.empty(), "loading it wrote to standard output or error: " + written);
     const std::string opened = opened_since(open);
     require(opened.empty(), "loading it opened the descriptor " + opened);

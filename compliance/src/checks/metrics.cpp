@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cmath>
 #include <filesystem>
 #include <limits>
@@ -19,6 +20,7 @@
 #include "helper_process.hpp"
 #include "metrics_rules.hpp"
 #include "proc_picture.hpp"
+#include "process_look.hpp"
 #include "trial.hpp"
 
 namespace steward::compliance {
@@ -300,6 +302,15 @@ std::chrono::nanoseconds cpu_time(clockid_t clock) {
     return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
 }
 
+// Until the process has computed that much.
+void sleep_until(clockid_t clock, std::chrono::nanoseconds time) {
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+    const timespec at{static_cast<time_t>(seconds.count()),
+                      static_cast<long>((time - seconds).count())};
+    while (clock_nanosleep(clock, TIMER_ABSTIME, &at, nullptr) == EINTR) {
+    }
+}
+
 struct Look {
     std::chrono::nanoseconds before;  // the CPU time of the process, around the sample
     std::chrono::nanoseconds after;
@@ -327,9 +338,7 @@ void metrics_live(Trial& trial) {
     for (const auto* plugin : trial.plugins()) {
         const auto instance = session.create(*plugin);
         const Look first = look_at(session, instance, busy.pid(), clock);
-        while (cpu_time(clock) < first.after + kWork) {
-            std::this_thread::sleep_for(5ms);
-        }
+        sleep_until(clock, first.after + kWork);
         const Look second = look_at(session, instance, busy.pid(), clock);
         require_valid("a busy process", second.sampled);
         const auto percent = second.sampled.value("cpu_percent");
@@ -492,9 +501,9 @@ void metrics_deadline(Trial& trial) {
         Session session(trial.library(), host);
         for (const auto limit : {0ms, 10ms}) {
             const auto instance = session.create(*plugin);
-            const auto begun = cpu_time(CLOCK_THREAD_CPUTIME_ID);
+            const auto begun = thread_cpu_time();
             const auto sampled = sample_tree(host, instance, picture.root(), kTree, 1000, limit);
-            const auto used = cpu_time(CLOCK_THREAD_CPUTIME_ID) - begun;
+            const auto used = thread_cpu_time() - begun;
             const std::string asked = "a service of 10000 processes and a deadline in " +
                                       std::to_string(limit.count()) + " ms";
             require_valid(asked, sampled);

@@ -1,6 +1,4 @@
 // Port: proposals of ports.
-#include <time.h>
-
 #include <algorithm>
 #include <array>
 #include <numeric>
@@ -9,6 +7,8 @@
 #include <vector>
 
 #include "check.hpp"
+#include "process_look.hpp"
+#include "scene.hpp"
 #include "strategies.hpp"
 #include "trial.hpp"
 #include "watch.h"
@@ -162,12 +162,6 @@ void port_exclusion(Trial& trial) {
     }
 }
 
-std::chrono::nanoseconds cpu_time() {
-    timespec now{};
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
-}
-
 void port_exhausted(Trial& trial) {
     // What abi.h gives a decision; without an optimiser, several times that.
     constexpr auto kMost = 250ms;
@@ -179,9 +173,9 @@ void port_exhausted(Trial& trial) {
             auto question = random_question(trial.random(), ports);
             question.excluded.resize(ports);
             std::iota(question.excluded.begin(), question.excluded.end(), question.first);
-            const auto begun = cpu_time();
+            const auto begun = thread_cpu_time();
             const auto proposed = propose(instance, question);
-            const auto used = cpu_time() - begun;
+            const auto used = thread_cpu_time() - begun;
             require(
                 proposed.status == STEWARD_E_EXHAUSTED && proposed.count == 0 && !proposed.overrun,
                 to_text(question) + ": " + to_text(proposed) + "; expected EXHAUSTED with count 0");
@@ -198,7 +192,7 @@ void port_pure(Trial& trial) {
     constexpr int kQuestions = 300;
     FakePluginHost host(FakePluginHost::Clock::kVirtual);
     Session session(trial.library(), host);
-    std::string answers;
+    std::vector<std::string> answers;
     watch_reset();
     for (const auto* plugin : trial.plugins()) {
         const auto one = session.create(*plugin);
@@ -208,7 +202,7 @@ void port_pure(Trial& trial) {
             auto question = random_question(trial.random(), random_width(trial.random()));
             question.attempt = static_cast<std::uint32_t>(1 + trial.random().below(5));
             auto proposed = propose(one, question);
-            answers += to_text(question) + ": " + to_text(proposed) + "\n";
+            answers.push_back(to_text(question) + ": " + to_text(proposed));
             asked.emplace_back(std::move(question), std::move(proposed));
         }
         // In another order, so that nothing may be left from the question before.
@@ -226,15 +220,9 @@ void port_pure(Trial& trial) {
     require(watch_count(WATCHED_SOCKET) == 0,
             "it called " + std::string(watch_name(WATCHED_SOCKET)) +
                 "() while it proposed; binding is the host's work");
-    const std::string twin = trial.twin_answers(answers);
-    if (twin != answers) {
-        const auto differs =
-            std::mismatch(answers.begin(), answers.end(), twin.begin(), twin.end()).first;
-        const auto at = static_cast<std::size_t>(differs - answers.begin());
-        const auto begin = at == 0 ? 0 : answers.rfind('\n', at - 1) + 1;
-        broken(answers.substr(begin, answers.find('\n', at) - begin) + "; in another process: " +
-               twin.substr(begin, twin.find('\n', at) - begin) + "; expected the same");
-    }
+    const auto difference = first_difference(answers, trial.twin_answers(answers));
+    require(difference.empty(),
+            "asked here and in another process: " + difference + "; expected the same");
 }
 
 constexpr std::array kChecks{

@@ -8,6 +8,7 @@
 #include <Poco/UTF8Encoding.h>
 
 #include "check.hpp"
+#include "scene.hpp"
 #include "strategies.hpp"
 #include "trial.hpp"
 
@@ -19,30 +20,6 @@ using namespace std::chrono_literals;
 constexpr steward_ns kMs = 1'000'000;
 constexpr steward_ns kSecond = 1000 * kMs;
 constexpr steward_ns kDay = 24 * 3600 * kSecond;
-
-// Any history that a host could show: times that do not fall, uptimes that fit between them.
-RestartQuestion random_question(Random& random) {
-    RestartQuestion question;
-    const std::size_t count = 1 + random.below(256);
-    steward_ns now = static_cast<steward_ns>(random.below(std::uint64_t(10) * kDay));
-    for (std::size_t i = 0; i < count; ++i) {
-        const auto pause = static_cast<steward_ns>(
-            random.below(random.one_in(4) ? std::uint64_t(2) * kDay : std::uint64_t(5) * kSecond));
-        now += pause;
-        steward_event event{};
-        event.kind = static_cast<std::uint32_t>(random.below(7));
-        event.code = static_cast<std::int32_t>(random.below(256));
-        event.at = now;
-        event.uptime = static_cast<steward_ns>(random.below(static_cast<std::uint64_t>(pause) + 1));
-        event.healthy_for =
-            static_cast<steward_ns>(random.below(static_cast<std::uint64_t>(event.uptime) + 1));
-        question.events.push_back(event);
-    }
-    question.now = now + static_cast<steward_ns>(random.below(std::uint64_t(kSecond)));
-    question.entropy = random.next();
-    question.total_restarts = random.below(1000);
-    return question;
-}
 
 std::string to_text(const RestartQuestion& question) {
     const steward_event& last = question.events.back();
@@ -57,7 +34,7 @@ void restart_total(Trial& trial) {
     for (const auto* plugin : trial.plugins()) {
         const auto instance = session.create(*plugin);
         for (int i = 0; i < kQuestions; ++i) {
-            const auto question = random_question(trial.random());
+            const auto question = any_restart_question(trial.random(), 256);
             const auto decided = decide(instance, question);
             const bool valid = decided.status == STEWARD_OK && decided.action >= STEWARD_RESTART &&
                                decided.action <= STEWARD_GIVE_UP &&
@@ -117,7 +94,7 @@ void restart_respects_manual(Trial& trial) {
     for (const auto* plugin : trial.plugins()) {
         const auto instance = session.create(*plugin);
         for (int i = 0; i < kQuestions; ++i) {
-            auto question = random_question(trial.random());
+            auto question = any_restart_question(trial.random());
             if (i < 8) {  // Short ones are the common ones.
                 question.events.erase(question.events.begin(), question.events.end() - 1);
             }

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "check.hpp"
+#include "process_look.hpp"
 #include "settings.hpp"
 #include "settings_rules.hpp"
 #include "trial.hpp"
@@ -180,19 +181,13 @@ std::vector<std::string> giants(const SettingsSchema& schema) {
     return configs;
 }
 
-std::chrono::nanoseconds cpu_time() {
-    timespec now{};
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
-}
-
 void feed(Session& session, const steward_plugin& plugin, const std::string& config,
           const std::string& which) {
     // Without a byte behind it that happens to be a NUL, where a sanitizer can see that.
     const std::vector<char> exact(config.begin(), config.end());
-    const auto begun = cpu_time();
+    const auto begun = thread_cpu_time();
     const auto created = session.try_create(plugin, std::string_view(exact.data(), exact.size()));
-    const auto took = cpu_time() - begun;
+    const auto took = thread_cpu_time() - begun;
     const std::string what = id_of(plugin) + ": " + which + " (" + std::to_string(config.size()) +
                              " bytes, " + sdk::printable(config, 160) + ")";
     require(created.status == STEWARD_OK || created.status == STEWARD_E_INVALID,

@@ -189,12 +189,6 @@ constexpr auto kMostForCall = 20ms;
 constexpr auto kMostForCall = 1ms;
 #endif
 
-std::chrono::nanoseconds cpu_time() {
-    timespec now{};
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
-}
-
 // How long the calls of one function took, and whether it waited.
 class Budget {
   public:
@@ -203,9 +197,9 @@ class Budget {
     template <class F>
     void spend(F&& f) {
         watch_reset();
-        const auto begun = cpu_time();
+        const auto begun = thread_cpu_time();
         f();
-        times_.push_back(cpu_time() - begun);
+        times_.push_back(thread_cpu_time() - begun);
         require(watch_count(WATCHED_BLOCK) == 0, name_ + " calls " + watch_name(WATCHED_BLOCK) +
                                                      " to wait; expected that it returns at once");
     }
