@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <stdexcept>
@@ -12,16 +13,32 @@
 namespace steward::compliance {
 namespace {
 
-constexpr std::size_t kSize = 64;
+// What a slot holds is a place in this list; 0: no call.
+constexpr std::array<std::string_view, 19> kNames{
+    "",        "cancel",        "config_schema", "create",     "decide", "deinit", "destroy",
+    "dlclose", "dlopen",        "entropy",       "get_plugin", "init",   "log",    "now",
+    "post",    "get_interface", "propose",       "sample",     "start",
+};
 
-std::array<char, kSize> nowhere;
-char* note = nowhere.data();
+// One for each thread; with more threads than slots, some share one.
+constexpr std::size_t kSlots = 64;
+using Slots = std::array<std::atomic<unsigned char>, kSlots>;
+static_assert(sizeof(Slots) == kSlots && std::atomic<unsigned char>::is_always_lock_free);
+
+Slots nowhere{};
+Slots* slots = &nowhere;
+std::atomic<std::size_t> threads{0};
+
+std::atomic<unsigned char>& slot_of_thread() noexcept {
+    thread_local const std::size_t own = threads++ % kSlots;
+    return (*slots)[own];
+}
 
 }  // namespace
 
-int make_call_note() {
-    const int fd = memfd_create("call", MFD_CLOEXEC);
-    if (fd < 0 || ftruncate(fd, kSize) != 0) {
+core::UniqueFd make_call_note() {
+    core::UniqueFd fd(memfd_create("call", MFD_CLOEXEC));
+    if (!fd || ftruncate(fd.get(), kSlots) != 0) {
         throw std::runtime_error(std::string("cannot make a file in memory: ") +
                                  std::strerror(errno));
     }
@@ -29,27 +46,34 @@ int make_call_note() {
 }
 
 std::string read_call_note(int fd) {
-    std::array<char, kSize> text{};
-    const ssize_t got = pread(fd, text.data(), text.size() - 1, 0);
-    return got <= 0 ? std::string() : std::string(text.data());
+    std::array<unsigned char, kSlots> noted{};
+    std::string text;
+    const ssize_t got = pread(fd, noted.data(), noted.size(), 0);
+    for (ssize_t i = 0; i < got; ++i) {
+        const unsigned char name = noted[static_cast<std::size_t>(i)];
+        if (name != 0 && name < kNames.size()) {
+            text += (text.empty() ? "" : ", ") + std::string(kNames[name]) + "()";
+        }
+    }
+    return text;
 }
 
 void share_call_note() {
-    void* const page = mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_SHARED, kCallFd, 0);
+    void* const page = mmap(nullptr, kSlots, PROT_READ | PROT_WRITE, MAP_SHARED, kCallFd, 0);
     if (page != MAP_FAILED) {
-        note = static_cast<char*>(page);
+        slots = static_cast<Slots*>(page);
     }
     (void)close(kCallFd);
 }
 
 NoteCall::NoteCall(std::string_view name) noexcept {
-    const std::size_t length = std::min(name.size(), kSize - 1);
-    std::memcpy(note, name.data(), length);
-    note[length] = '\0';
+    const auto* const found = std::find(kNames.begin(), kNames.end(), name);
+    const auto place = found == kNames.end() ? 0 : found - kNames.begin();
+    before_ = slot_of_thread().exchange(static_cast<unsigned char>(place));
 }
 
 NoteCall::~NoteCall() {
-    note[0] = '\0';
+    slot_of_thread().store(before_);
 }
 
 }  // namespace steward::compliance

@@ -26,7 +26,11 @@ CapturedOutput::CapturedOutput() {
         }
     }
     for (std::size_t i = 0; i < kFds.size(); ++i) {
-        (void)dup2(streams_[i].memory.get(), kFds[i]);
+        if (dup2(streams_[i].memory.get(), kFds[i]) < 0) {
+            const int error = errno;
+            end();
+            throw std::system_error(error, std::generic_category(), "cannot capture the output");
+        }
     }
 }
 

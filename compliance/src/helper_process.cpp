@@ -98,11 +98,20 @@ HelperProcess::HelperProcess(const std::vector<std::string>& arguments) {
 }
 
 HelperProcess::~HelperProcess() {
-    (void)syscall(SYS_pidfd_send_signal, child_.pidfd.get(), SIGKILL, nullptr, 0);
+    if (!has_ended_) {
+        (void)syscall(SYS_pidfd_send_signal, child_.pidfd.get(), SIGKILL, nullptr, 0);
+        (void)wait_end();
+    }
+}
+
+int HelperProcess::wait_end() {
     pollfd ended{child_.pidfd.get(), POLLIN, 0};
     while (::poll(&ended, 1, -1) < 0 && errno == EINTR) {
     }
-    (void)core::reap(child_);
+    int status = 0;
+    (void)core::reap(child_, &status);
+    has_ended_ = true;
+    return status;
 }
 
 std::string HelperProcess::read_line(std::chrono::milliseconds limit) {

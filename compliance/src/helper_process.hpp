@@ -36,6 +36,9 @@ class HelperProcess {
     std::string read_line(std::chrono::milliseconds limit = std::chrono::seconds(10));
     // All that it writes until it ends.
     std::string read_all(std::chrono::milliseconds limit = std::chrono::seconds(10));
+    static constexpr std::chrono::milliseconds kForEver{-1};
+    // Waits until it has ended; the wait status.
+    int wait_end();
 
   private:
     // False at the end of its output.
@@ -44,6 +47,7 @@ class HelperProcess {
     core::ChildProcess child_;
     core::UniqueFd output_;
     std::string text_;
+    bool has_ended_ = false;
 };
 
 // A part that does not try a check; what HelperProcess is given as arguments begins with its name.

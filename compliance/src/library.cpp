@@ -4,8 +4,8 @@
 
 #include <utility>
 
+#include "call.hpp"
 #include "check.hpp"
-#include "steward/compliance/plugin_side.hpp"
 
 namespace steward::compliance {
 namespace {
@@ -17,9 +17,14 @@ std::string loader_error() {
 
 }  // namespace
 
+void unwound(std::string_view name) {
+    broken(std::string(name) + ": an exception left the plugin");
+}
+
 LoadedFile load_file(const std::string& path) {
     LoadedFile loaded{};
     {
+        const NoteCall note("dlopen");
         const OnPluginSide side;  // its static constructors run
         loaded.handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     }
@@ -53,8 +58,12 @@ Library::Library(Library&& other) noexcept
       entry_(std::exchange(other.entry_, nullptr)) {}
 
 void Library::unload() {
-    const OnPluginSide side;
-    if (dlclose(std::exchange(handle_, nullptr)) != 0) {
+    const int failed = [this] {
+        const NoteCall note("dlclose");
+        const OnPluginSide side;
+        return dlclose(std::exchange(handle_, nullptr));
+    }();
+    if (failed != 0) {
         broken("dlclose: " + loader_error());
     }
     entry_ = nullptr;
@@ -63,11 +72,7 @@ void Library::unload() {
 std::vector<const steward_plugin*> Library::plugins() const {
     std::vector<const steward_plugin*> found;
     for (std::uint32_t i = 0; i < entry_->plugin_count; ++i) {
-        const steward_plugin* plugin = nullptr;
-        {
-            const OnPluginSide side;
-            plugin = entry_->get_plugin(i);
-        }
+        const auto* const plugin = call("get_plugin", [&] { return entry_->get_plugin(i); });
         if (plugin == nullptr || plugin->desc == nullptr) {
             throw Unusable{"get_plugin(" + std::to_string(i) + ") gives no plugin, of " +
                            std::to_string(entry_->plugin_count)};
@@ -108,8 +113,7 @@ std::string id_of(const steward_plugin& plugin) {
 }
 
 const void* interface_of(const steward_plugin& plugin, const char* id) {
-    const OnPluginSide side;
-    return plugin.get_interface(id);
+    return call("get_interface", [&] { return plugin.get_interface(id); });
 }
 
 bool offers(const steward_plugin& plugin, std::string_view interface) {

@@ -159,7 +159,7 @@ class Runner {
     void start(const Check& check) {
         auto [output, output_end] = make_pipe();
         auto [verdict, verdict_end] = make_pipe();
-        core::UniqueFd call(make_call_note());
+        auto call = make_call_note();
         core::ProcessSpec spec;
         spec.file = program_;
         spec.argv = {"steward-compliance",          "check",
@@ -290,8 +290,8 @@ class Runner {
         result.output = as_utf8(job.output_text);
         result.duration = std::chrono::duration_cast<milliseconds>(Clock::now() - job.begun);
         const auto verdict = verdict_of(job.verdict_text);
-        const std::string call = as_utf8(read_call_note(job.call.get()));
-        const std::string where = call.empty() ? "" : " in " + call + "()";
+        const std::string call = read_call_note(job.call.get());
+        const std::string where = call.empty() ? "" : " in " + call;
         if (verdict && !job.killed) {
             result.outcome = verdict->outcome;
             result.detail = verdict->detail;

@@ -81,7 +81,7 @@ RestartQuestion any_restart_question(Random& random, std::int32_t codes) {
     question.now = now + static_cast<steward_ns>(random.below(std::uint64_t(kSecond)));
     question.entropy = random.next();
     question.total_restarts = random.below(1000);
-    // Of this century, in a time zone of the earth.
+    // From 1970 on for a century, in a time zone of the earth.
     question.wall = static_cast<steward_ns>(random.below(std::uint64_t(36'500) * kDay));
     question.utc_offset = (static_cast<std::int32_t>(random.below(105)) - 48) * 900;
     return question;

@@ -21,10 +21,6 @@ std::pair<std::string, bool> error_text(const steward_error& error) {
 
 }  // namespace
 
-void unwound(std::string_view what) {
-    broken(std::string(what) + ": an exception left the plugin");
-}
-
 Instance::Instance(Instance&& other) noexcept
     : plugin_(other.plugin_), instance_(std::exchange(other.instance_, nullptr)) {}
 
@@ -61,8 +57,9 @@ Session::Session(const Library& library, FakePluginHost& host) : library_(librar
 
 Session::~Session() {
     if (!ended_) {
-        const OnPluginSide side;
         host_.close();
+        const NoteCall note("deinit");
+        const OnPluginSide side;
         library_.entry().deinit();
     }
 }

@@ -8,27 +8,11 @@
 #include <string>
 #include <string_view>
 
-#include "call_note.hpp"
+#include "call.hpp"
 #include "library.hpp"
 #include "steward/compliance/fake_plugin_host.hpp"
-#include "steward/compliance/plugin_side.hpp"
 
 namespace steward::compliance {
-
-// Calls f() on the plugin's side. An exception that comes out of it throws Broken: "WHAT: an
-// exception left the plugin".
-[[noreturn]] void unwound(std::string_view what);
-template <class F>
-auto call(std::string_view what, F&& f) {
-    const NoteCall note(what);
-    const OnPluginSide side;
-    try {
-        return f();
-    } catch (...) {
-        const OnHostSide host;
-        unwound(what);
-    }
-}
 
 class Instance {
   public:

@@ -8,9 +8,9 @@
 #include <Poco/JSON/Array.h>
 #include <Poco/JSON/Parser.h>
 
+#include "call.hpp"
 #include "check.hpp"
 #include "library.hpp"
-#include "steward/compliance/plugin_side.hpp"
 
 namespace steward::compliance {
 
@@ -39,11 +39,8 @@ steward_status Sink::write(void* ctx, const void* data, std::size_t len) {
 
 SettingsSchema::SettingsSchema(const steward_plugin& plugin) {
     const Sink sink;
-    steward_status status = STEWARD_OK;
-    {
-        const OnPluginSide side;
-        status = plugin.config_schema(sink.get());
-    }
+    const steward_status status =
+        call("config_schema", [&] { return plugin.config_schema(sink.get()); });
     require(status == STEWARD_OK,
             id_of(plugin) + ": config_schema gives status " + std::to_string(status));
     text_ = sink.text();

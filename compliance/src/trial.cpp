@@ -1,13 +1,52 @@
 #include "trial.hpp"
 
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <cstdlib>
+#include <optional>
 
 #include "helper_process.hpp"
 #include "write_all.hpp"
 
 namespace steward::compliance {
+namespace {
+
+// The number of answers, then each as its length and its bytes, which may be any.
+std::string packed(const std::vector<std::string>& answers) {
+    std::string text = std::to_string(answers.size()) + '\n';
+    for (const std::string& answer : answers) {
+        text += std::to_string(answer.size()) + '\n' + answer;
+    }
+    return text;
+}
+
+// Nothing if the end is missing.
+std::optional<std::vector<std::string>> unpacked(const std::string& text) {
+    std::size_t at = 0;
+    const auto number = [&]() -> std::optional<std::size_t> {
+        const auto end = text.find('\n', at);
+        if (end == std::string::npos) {
+            return std::nullopt;
+        }
+        const auto value = std::strtoull(text.c_str() + at, nullptr, 10);
+        at = end + 1;
+        return value;
+    };
+    std::vector<std::string> answers;
+    const auto count = number();
+    while (count && answers.size() < *count) {
+        const auto length = number();
+        if (!length || text.size() - at < *length) {
+            return std::nullopt;
+        }
+        answers.push_back(text.substr(at, *length));
+        at += *length;
+    }
+    return count ? std::optional(std::move(answers)) : std::nullopt;
+}
+
+}  // namespace
 
 const Library& Trial::library() {
     if (!library_) {
@@ -28,26 +67,23 @@ std::vector<const steward_plugin*> Trial::plugins() {
 }
 
 std::vector<std::string> Trial::twin_answers(const std::vector<std::string>& answers) {
-    // Between them, since they may hold any other byte.
-    constexpr char kEnd = '\0';
     if (is_twin_) {
-        std::string text;
-        for (const std::string& answer : answers) {
-            text += answer + kEnd;
-        }
-        write_all(kHelperFd, text);
+        write_all(kHelperFd, packed(answers));
         _exit(0);  // No destructor of a plugin's runs.
     }
     HelperProcess twin({"check", std::string(check_.id), file_, std::to_string(seed_),
                         std::to_string(getpid()), "twin"});
-    const std::string text = twin.read_all();
-    std::vector<std::string> lines;
-    for (std::size_t begin = 0; begin < text.size();) {
-        const auto end = std::min(text.find(kEnd, begin), text.size());
-        lines.push_back(text.substr(begin, end - begin));
-        begin = end + 1;
+    // The time for that is the check's.
+    const std::string text = twin.read_all(HelperProcess::kForEver);
+    const int status = twin.wait_end();
+    auto others = unpacked(text);
+    if (!others) {
+        broken("asked the same in another process, that one ended " +
+               (WIFSIGNALED(status) ? "by signal " + std::to_string(WTERMSIG(status))
+                                    : "with exit status " + std::to_string(WEXITSTATUS(status))) +
+               " before it had answered; expected the same answers");
     }
-    return lines;
+    return std::move(*others);
 }
 
 }  // namespace steward::compliance

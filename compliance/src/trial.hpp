@@ -31,9 +31,11 @@ class Trial {
     std::vector<const steward_plugin*> plugins();
 
     // For checks that compare two processes: what the same check, in a twin with the same file and
-    // seed but addresses of its own, calls this with; less if the twin ends before. The twin itself
-    // does not return from it.
+    // seed but addresses of its own, calls this with. The twin itself does not return from it.
+    // Throws Broken if the twin ends before.
     std::vector<std::string> twin_answers(const std::vector<std::string>& answers);
+    // Is this the twin? It need not do what is not in its answers.
+    [[nodiscard]] bool is_twin() const noexcept { return is_twin_; }
 
   private:
     const Check& check_;

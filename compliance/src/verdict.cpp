@@ -34,12 +34,11 @@ Verdict try_check(const Check& check, const std::string& file, std::uint64_t see
     } catch (const Unusable& verdict) {
         return {Outcome::kSkip, verdict.reason, true};
     } catch (const std::exception& e) {
-        // The plugin's own come as Broken.
-        return {
-            bad,
-            std::string("the harness could not try it, which need not be the plugin's doing: ") +
-                e.what() + "; run it again, on a machine with room",
-            false};
+        // What a plugin's function throws comes as Broken: this is the harness, or a callback.
+        return {bad,
+                std::string("the check ended with an exception: ") + e.what() +
+                    "; if it is none of the plugin's, try again on a machine with more room",
+                false};
     }
 }
 
@@ -85,7 +84,10 @@ void run_child(const Check& check, const std::string& file, std::uint64_t seed, 
     (void)setrlimit(RLIMIT_CORE, &none);
     const Verdict verdict = try_check(check, file, seed, is_twin);
     (void)steward_set_plugin_side(0);
-    write_all(kVerdictFd, to_line(verdict));
+    // The same descriptor is for a twin's answers; what has none is told by there being none.
+    if (!is_twin) {
+        write_all(kVerdictFd, to_line(verdict));
+    }
     // This process is a subreaper, so what its children leave comes here.
     end_all_children();
     // Not exit(): no destructor of a plugin's runs after the verdict.

@@ -43,7 +43,8 @@ Waiver waiver_of(const std::string& path, const Poco::JSON::Object::Ptr& entry) 
     }
     for (const auto& [name, ignored] : *entry) {
         if (name != "id" && name != "reason" && name != "until") {
-            throw std::runtime_error(path + ": a waiver has id, reason and until, and no " + name);
+            throw std::runtime_error(path + ": the waiver of " + waiver.id + " has " + name +
+                                     "; it may have id, reason and until, nothing else");
         }
     }
     if (find_check(waiver.id) == nullptr) {
@@ -69,7 +70,8 @@ std::vector<Waiver> read_waivers(const std::string& path) {
     file.read(text.data(), static_cast<std::streamsize>(text.size()));
     text.resize(static_cast<std::size_t>(file.gcount()));
     if (text.size() > kMostBytes) {
-        throw std::runtime_error(path + ": is larger than 1 MiB, so it is no file of waivers");
+        throw std::runtime_error(path +
+                                 ": is larger than 1 MiB; give the path of a file of waivers");
     }
     std::vector<Waiver> waivers;
     try {

@@ -377,13 +377,27 @@ long random(void) {
 
 /* ---- files */
 
+#ifdef STEWARD_SANITIZED
+static int is_runtime(const char* path) {
+    static const char* const names[] = {"libasan.so", "libubsan.so", "libtsan.so", "liblsan.so"};
+    const char* const slash = strrchr(path, '/');
+    const char* const file = slash == NULL ? path : slash + 1;
+    for (size_t i = 0; i < sizeof names / sizeof *names; ++i) {
+        if (strncmp(file, names[i], strlen(names[i])) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+#endif
+
 /* The plugin, and not a sanitizer's runtime, which asks the C library for itself in the middle of
- * the plugin's code: by a pipe, whether memory can be read. */
+ * the plugin's code: by a pipe, whether memory can be read. A runtime that is linked into the
+ * program instead of a library of its own is not told from the plugin. */
 static int is_plugin(const void* caller) {
 #ifdef STEWARD_SANITIZED
     Dl_info from;
-    return dladdr(caller, &from) == 0 || from.dli_fname == NULL ||
-           strstr(from.dli_fname, "san.so") == NULL;
+    return dladdr(caller, &from) == 0 || from.dli_fname == NULL || !is_runtime(from.dli_fname);
 #else
     (void)caller;
     return 1;

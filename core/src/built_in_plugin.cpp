@@ -11,8 +11,10 @@
 namespace steward::core {
 namespace {
 
+constexpr std::size_t kMaxSchema = 64 * 1024;  // as the prober takes it
+
 std::string schema_text(const steward_plugin& plugin) {
-    TextSink schema;
+    TextSink schema(kMaxSchema);
     return plugin.config_schema(&schema.sink) == STEWARD_OK ? schema.text : std::string();
 }
 

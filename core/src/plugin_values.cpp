@@ -44,7 +44,8 @@ std::string CallError::text(steward_status status) const {
 
 steward_status TextSink::write(void* ctx, const void* data, std::size_t len) {
     auto& self = *static_cast<TextSink*>(ctx);
-    if (len > kMaxPluginText - self.text.size()) {
+    self.refused = self.refused || len > self.limit - self.text.size();
+    if (self.refused) {
         return STEWARD_E_EXHAUSTED;
     }
     try {

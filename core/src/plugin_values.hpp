@@ -28,9 +28,15 @@ struct CallError {
     std::string text(steward_status status) const;
 };
 
-// Gathers what a plugin writes, at most kMaxPluginText bytes.
+// Gathers what a plugin writes, at most `limit` bytes; after the first refusal nothing more.
 struct TextSink {
+    explicit TextSink(std::size_t most = kMaxPluginText) : limit(most) {}
+    TextSink(const TextSink&) = delete;
+    TextSink& operator=(const TextSink&) = delete;
+
     std::string text;
+    std::size_t limit;
+    bool refused = false;
     steward_sink sink{sizeof(steward_sink), 0, this, &TextSink::write};
     static steward_status write(void* ctx, const void* data, std::size_t len);
 };

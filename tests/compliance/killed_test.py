@@ -93,7 +93,7 @@ class Killed(unittest.TestCase):
                 signal.pidfd_send_signal(fd, signal.SIGKILL)
         text, _ = harness.communicate(timeout=LIMIT)
         self.assertEqual(harness.returncode, 1)
-        self.assertTrue(text.startswith(f"crash {CHECK} (MUST): it ended by signal 9"), text)
+        self.assertRegex(text, rf"^crash {CHECK} \(MUST\): it ended by signal 9 \(Killed\) in decide\(\)\n")
         self.assert_gone(fds)
 
     def test_time_is_over(self):

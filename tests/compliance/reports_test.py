@@ -294,7 +294,7 @@ class Waivers(Case):
                               (self.entry(reason=None), "a waiver needs reason, a text"),
                               (self.entry(reason=""), "a waiver needs reason, a text"),
                               (self.entry(id=None), "a waiver needs id, a text"),
-                              (self.entry(untill="2027-01-31"), "a waiver has id, reason and until, and no untill"),
+                              (self.entry(untill="2027-01-31"), "the waiver of restart-why has untill; it may have id, reason and until"),
                               ({"waive": ["restart-why"]}, "each member of \"waive\" must be an object"),
                               ({"waive": {}}, "has no list \"waive\""),
                               ({}, "has no list \"waive\""),
@@ -314,7 +314,7 @@ class Waivers(Case):
     def test_endless(self):
         result = call("run", WHY, *only("restart-why"), "--waivers", "/dev/zero")
         self.assertEqual((result.returncode, result.stdout), (2, ""))
-        self.assertIn("/dev/zero: is larger than 1 MiB, so it is no file of waivers", result.stderr)
+        self.assertIn("/dev/zero: is larger than 1 MiB; give the path of a file of waivers", result.stderr)
 
 
 unittest.main(argv=sys.argv[:1])

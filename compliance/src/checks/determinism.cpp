@@ -46,6 +46,9 @@ void det_same_input(Trial& trial) {
             const auto instance = session.create(*plugin);
             const auto first = pure_answers(instance, trial.seed(), kQuestions);
             here.insert(here.end(), first.begin(), first.end());
+            if (trial.is_twin()) {
+                continue;
+            }
             const auto same = [&](const Instance& asked, const std::string& when) {
                 const auto difference =
                     first_difference(first, pure_answers(asked, trial.seed(), kQuestions));

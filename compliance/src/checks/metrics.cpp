@@ -302,12 +302,17 @@ std::chrono::nanoseconds cpu_time(clockid_t clock) {
     return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
 }
 
-// Until the process has computed that much.
+// Until the process has computed that much. Throws std::system_error.
 void sleep_until(clockid_t clock, std::chrono::nanoseconds time) {
     const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
     const timespec at{static_cast<time_t>(seconds.count()),
                       static_cast<long>((time - seconds).count())};
-    while (clock_nanosleep(clock, TIMER_ABSTIME, &at, nullptr) == EINTR) {
+    int error = EINTR;
+    while (error == EINTR) {
+        error = clock_nanosleep(clock, TIMER_ABSTIME, &at, nullptr);
+    }
+    if (error != 0) {
+        throw std::system_error(error, std::generic_category(), "cannot wait for a CPU clock");
     }
 }
 

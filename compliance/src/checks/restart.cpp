@@ -94,8 +94,8 @@ void restart_respects_manual(Trial& trial) {
     for (const auto* plugin : trial.plugins()) {
         const auto instance = session.create(*plugin);
         for (int i = 0; i < kQuestions; ++i) {
-            auto question = any_restart_question(trial.random());
-            if (i < 8) {  // Short ones are the common ones.
+            auto question = any_restart_question(trial.random(), 256);
+            if (i < 8) {  // The shortest ones are the common ones.
                 question.events.erase(question.events.begin(), question.events.end() - 1);
             }
             question.events.back().kind = STEWARD_EV_MANUAL_STOP;

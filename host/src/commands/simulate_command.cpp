@@ -3,6 +3,7 @@
 // strategy is the plugin that was chosen.
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -122,29 +123,58 @@ class RealStrategies {
     std::unique_ptr<core::PluginStrategies> strategies_;
 };
 
-std::string crash_note;
+// What tell_crash() writes before and behind the signal's number; empty: nothing.
+std::array<char, 64> crash_begin;
+std::array<char, 512> crash_end;
 
-extern "C" void tell_crash(int /*number*/) {
-    (void)!write(STDERR_FILENO, crash_note.data(), crash_note.size());
-    _exit(1);
+void write_text(const char* text) {
+    (void)!write(STDERR_FILENO, text, std::strlen(text));
 }
 
-// From here on a crash ends the program with words, and what was printed before it is out.
-void tell_crashes(const std::string& policy) {
-    crash_note = fmt::format(
-        "steward: the simulation ends here, for a plugin has crashed: most likely {}, which "
-        "decides "
-        "on restarts; steward-compliance tries it on every rule\n",
-        policy);
-    (void)std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
-    for (const int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}) {
-        struct sigaction before {};
-        // A sanitizer has its own.
-        if (sigaction(number, nullptr, &before) == 0 && before.sa_handler == SIG_DFL) {
-            (void)std::signal(number, &tell_crash);
+extern "C" void tell_crash(int number) {
+    const std::array<char, 3> digits{static_cast<char>('0' + number / 10),
+                                     static_cast<char>('0' + number % 10), '\0'};
+    write_text(crash_begin.data());
+    write_text(digits.data() + (number < 10 ? 1 : 0));
+    write_text(crash_end.data());
+    // By default again, so it ends the program as it would have without this.
+    (void)std::raise(number);
+}
+
+// While it lives, a signal by which a plugin can end the program is told in words first, and what was
+// printed until then is out. Not when the stack is at its end.
+class CrashWords {
+  public:
+    explicit CrashWords(const std::string& policy) {
+        (void)std::snprintf(crash_begin.data(), crash_begin.size(), "steward: signal ");
+        (void)std::snprintf(crash_end.data(), crash_end.size(),
+                            " ends the simulation here, most likely by a plugin: %s decides on "
+                            "restarts; steward-compliance run FILE tries it on every rule\n",
+                            policy.c_str());
+        (void)std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
+        struct sigaction told {};
+        told.sa_handler = &tell_crash;
+        told.sa_flags = static_cast<int>(SA_RESETHAND | SA_NODEFER);
+        for (std::size_t i = 0; i < kSignals.size(); ++i) {
+            // A sanitizer has its own.
+            if (sigaction(kSignals[i], nullptr, &before_[i]) == 0 &&
+                before_[i].sa_handler == SIG_DFL) {
+                (void)sigaction(kSignals[i], &told, nullptr);
+            }
         }
     }
-}
+    ~CrashWords() {
+        for (std::size_t i = 0; i < kSignals.size(); ++i) {
+            (void)sigaction(kSignals[i], &before_[i], nullptr);
+        }
+    }
+    CrashWords(const CrashWords&) = delete;
+    CrashWords& operator=(const CrashWords&) = delete;
+
+  private:
+    static constexpr std::array kSignals{SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+    std::array<struct sigaction, kSignals.size()> before_{};
+};
 
 AppPlan plan_of(const HistoryStep& step) {
     using What = HistoryStep::What;
@@ -314,7 +344,7 @@ int simulate_command(const Options& options) {
         fmt::print(stderr, "steward: {}\n", ready.error().text);
         return 2;
     }
-    tell_crashes(strategies.names().at("restart"));
+    const CrashWords words(strategies.names().at("restart"));
     Timeline(options, *steps, strategies).run();
     return 0;
 }

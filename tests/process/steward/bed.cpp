@@ -128,7 +128,31 @@ Json Bed::wait_event(const std::string& name, const Fits& fits, Milliseconds lim
     }
 }
 
+void Bed::wait_log() {
+    const std::string line =
+        ask(socket_of(sandbox_, steward_->pid()), "{\"want\":\"events\",\"count\":1}\n");
+    if (line.empty()) {
+        return;
+    }
+    const auto value = at(parse_json(line), "event");
+    if (value.isEmpty()) {
+        return;
+    }
+    const auto last = value.extract<Json>();
+    (void)wait_until(
+        [&] {
+            const auto written = sandbox_.events();
+            return !steward_->lives() ||
+                   std::any_of(written.begin(), written.end(), [&](const Json& event) {
+                       return number_at(event, "seq") == number_at(last, "seq") &&
+                              text_at(event, "ts") == text_at(last, "ts");
+                   });
+        },
+        Milliseconds(2000));
+}
+
 std::vector<Json> Bed::events(const std::string& name) {
+    wait_log();
     std::vector<Json> found;
     for (const auto& event : sandbox_.events()) {
         if (text_at(event, "event") == name) {

@@ -34,7 +34,8 @@ class Bed {
     Json wait_healthy(std::int64_t generation = 1, Milliseconds limit = kPatience);
 
     Json wait_event(const std::string& name, const Fits& fits = {}, Milliseconds limit = kPatience);
-    // All of this name until now.
+    // All of this name until now: the log is written behind, so what the server knows by now is
+    // waited for, unless that is kept out of the log.
     [[nodiscard]] std::vector<Json> events(const std::string& name);
     // The numbers in this field of all events of a name.
     [[nodiscard]] std::vector<std::int64_t> numbers(const std::string& event,
@@ -47,6 +48,7 @@ class Bed {
 
   private:
     std::string trouble();
+    void wait_log();
 
     Sandbox sandbox_;
     std::unique_ptr<StewardProcess> steward_;

@@ -102,16 +102,21 @@ TEST_CASE("what cannot be simulated is wrong input", "[simulate]") {
     CHECK_THAT(output.err, Catch::Contains(text));
 }
 
+#ifndef STEWARD_SANITIZED  // which tells it in its own words
 TEST_CASE("a policy that crashes is named, and what came before it is not lost", "[simulate]") {
     const Sandbox sandbox;
     const auto output = run_steward(sandbox, Arguments{"simulate", "exit 1 after 2s"} +
                                                  Arguments{"--plugin-dir", TEST_PLUGINS} +
                                                  Arguments{"--restart", "awkward"} +
                                                  settings({"awkward.mode=decide_crash"}));
-    CHECK(output.code == 1);
+    CHECK(output.code == -1);  // by the signal, so that a debugger or a core file can follow
     CHECK_THAT(output.out,
                Catch::Contains("service.start") && Catch::Contains("2.002 s  #1   service.exit"));
-    CHECK_THAT(output.err, Catch::Contains("a plugin has crashed: most likely awkward"));
+    CHECK_THAT(
+        output.err,
+        Catch::Contains(
+            "steward: signal 11 ends the simulation here, most likely by a plugin: awkward "));
 }
+#endif
 
 }  // namespace steward::tests

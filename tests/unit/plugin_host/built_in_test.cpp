@@ -1,8 +1,10 @@
 // Plugins that are linked into a program: this one has two.
 #include "catch.hpp"
 
+#include <array>
 #include <fstream>
 
+#include "built_in_plugin.hpp"
 #include "files.hpp"
 #include "plugin_bed.hpp"
 
@@ -11,6 +13,22 @@ extern "C" const steward_entry steward_plugin_entry_port_sequential;
 
 std::vector<const steward_entry*> steward::core::built_in_plugins() {
     return {&steward_plugin_entry_restart_backoff, &steward_plugin_entry_port_sequential};
+}
+
+// One whose schema is nearly as long as it may be.
+constexpr std::size_t kLong = 60'000;
+steward_status long_schema(const steward_sink* out) {
+    const std::string text = R"({"type":"object","description":")" + std::string(kLong, 'x') +
+                             R"(","properties":{},"additionalProperties":false})";
+    return out->write(out->ctx, text.data(), text.size());
+}
+const std::array<const char*, 1> kNoInterfaces{nullptr};
+const steward_descriptor kLongDescriptor{
+    sizeof kLongDescriptor, 0, {"long_winded", 11}, {}, {}, {}, {}, {}, {}, kNoInterfaces.data()};
+const steward_plugin kLongWinded{
+    sizeof kLongWinded, 0, &kLongDescriptor, &long_schema, nullptr, nullptr, nullptr};
+const steward_plugin* long_winded(std::uint32_t index) {
+    return index == 0 ? &kLongWinded : nullptr;
 }
 
 namespace {
@@ -46,6 +64,16 @@ TEST_CASE("a plugin that is built in is found without a prober and without a fil
     CHECK_THAT(found->schema, Catch::Contains("max_restarts"));
     CHECK(catalogue.list().size() == 2);
     CHECK_THAT(refusal(catalogue, "health_http"), Catch::Contains("no such plugin"));
+}
+
+TEST_CASE("the settings of one that is built in may be described at the same length as a file's") {
+    const steward_entry entry{
+        STEWARD_ABI_MAGIC, sizeof entry, STEWARD_ABI_MAJOR, STEWARD_ABI_MINOR, 0, 1,
+        nullptr,           nullptr,      &long_winded};
+    const auto info = core::built_in_info(entry);
+    CHECK(info.error.empty());
+    CHECK(info.id == "long_winded");
+    CHECK(info.schema.size() > kLong);
 }
 
 TEST_CASE("it says the same of itself as its file does") {
