@@ -189,6 +189,24 @@ int child_main(const std::vector<std::string>& arguments) {
               std::atoi(arguments[3].c_str()), /*is_twin=*/arguments.size() == 5);
 }
 
+// `--report json=A junit=B` means `--report json=A --report junit=B`: a FILE may stand behind both.
+std::vector<std::string> words_of(int argc, char** argv) {
+    std::vector<std::string> words;
+    bool in_reports = false;
+    for (int i = 1; i < argc; ++i) {
+        const std::string word = argv[i];
+        const bool is_form =
+            word.starts_with("json=") || word.starts_with("junit=") || word.starts_with("tap=");
+        const bool follows_option = !words.empty() && words.back() == "--report";
+        if (in_reports && is_form && !follows_option) {
+            words.emplace_back("--report");
+        }
+        in_reports = word == "--report" || word.starts_with("--report=") || (in_reports && is_form);
+        words.push_back(word);
+    }
+    return words;
+}
+
 // `front`: as RunRequest's.
 int command_line(int argc, char** argv, int front) {
     CLI::App app("Tries a Steward plugin on every rule of the catalogue.", "steward-compliance");
@@ -210,8 +228,8 @@ int command_line(int argc, char** argv, int front) {
     runs->add_option("--waivers", options.waivers, "what may fail, why and until when")
         ->type_name("FILE");
     runs->add_option("--report", options.reports,
-                     "json=PATH, junit=PATH or tap=PATH; may be repeated; the path - is standard "
-                     "output")
+                     "json=PATH, junit=PATH or tap=PATH, or several of them; the path - is "
+                     "standard output")
         ->type_name("FORM=PATH")
         ->expected(1)
         ->take_all();
@@ -233,7 +251,9 @@ int command_line(int argc, char** argv, int front) {
     explains->add_option("ID", id, "of the check")->required();
 
     try {
-        app.parse(argc, argv);
+        auto words = words_of(argc, argv);
+        std::reverse(words.begin(), words.end());  // as it wants them
+        app.parse(words);
     } catch (const CLI::Success& e) {
         return app.exit(e);
     } catch (const CLI::RequiredError&) {

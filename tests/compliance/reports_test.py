@@ -142,6 +142,16 @@ class Reports(Case):
         # Standard output is free for the words then.
         self.assertIn("warn restart-why (SHOULD): ", result.stdout)
 
+    def test_several_behind_one_option(self):
+        folder = self.scratch()
+        for place, name in enumerate(("--report", "--report=")):
+            paths = [folder / f"{place}.{form}" for form in ("json", "junit", "tap")]
+            first = [name, f"json={paths[0]}"] if name == "--report" else [f"{name}json={paths[0]}"]
+            # The file comes behind them, too.
+            result = call("run", *only("restart-why"), *first, f"junit={paths[1]}", f"tap={paths[2]}", WHY)
+            self.assertEqual((result.returncode, result.stderr), (0, ""))
+            self.assertEqual([path.exists() for path in paths], [True] * 3)
+
     def test_a_crash_is_told(self):
         report, status = self.json_of(bad("metrics-fuzz", "metrics_proc"), *only("metrics-fuzz"))
         self.assertEqual((report["results"][0]["status"], report["grade"], status), ("crash", "none", 1))
