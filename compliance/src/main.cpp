@@ -12,6 +12,7 @@
 #include <iostream>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -140,7 +141,10 @@ int run(const RunOptions& options) {
     bool stdout_taken = false;
     for (const std::string& text : options.reports) {
         targets.push_back(report_target(text));
-        stdout_taken = stdout_taken || targets.back().second == "-";
+        if (targets.back().second == "-" && std::exchange(stdout_taken, true)) {
+            throw UsageError{"--report: only one report can be on standard output; give " + text +
+                             " a path"};
+        }
     }
     const auto waivers =
         options.waivers.empty() ? std::vector<Waiver>() : read_waivers(options.waivers);

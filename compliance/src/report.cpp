@@ -82,11 +82,16 @@ std::string yaml(const std::string& text) {
     return out + "'";
 }
 
-std::string grade_line(const Report& report) {
+std::size_t checks_in_catalogue() {
     std::size_t all = 0;
     for (const Group& group : catalogue()) {
         all += group.checks.size();
     }
+    return all;
+}
+
+std::string grade_line(const Report& report) {
+    const std::size_t all = checks_in_catalogue();
     // Some of the checks say nothing of the grade.
     std::string grade(to_string(report.grade()));
     if (report.results.size() < all) {
@@ -217,6 +222,7 @@ void write_text(std::ostream& out, const Report& report) {
         }
         if (is_bad(result.outcome)) {
             out << "    rule: " << result.check->rule << '\n'
+                << "    to mend it: " << result.check->fix << '\n'
                 << "    again: " << report.reproduce(result) << '\n';
             if (!result.output.empty()) {
                 out << "    it printed: " << one_line(result.output.substr(0, 400)) << '\n';
@@ -281,7 +287,10 @@ void write_json(std::ostream& out, const Report& report) {
         counts->set(std::string(to_string(outcome)), report.count(outcome));
     }
     root->set("counts", counts);
-    root->set("grade", std::string(to_string(report.grade())));
+    // Some of the checks say nothing of the grade.
+    const bool complete = report.results.size() == checks_in_catalogue();
+    root->set("complete", complete);
+    root->set("grade", std::string(to_string(complete ? report.grade() : Grade::kNone)));
     root->set("duration_ms", static_cast<std::int64_t>(report.duration.count()));
     root->stringify(out);
     out << '\n';

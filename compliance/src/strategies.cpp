@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstring>
 #include <thread>
 
@@ -36,14 +37,16 @@ std::string text_in(const steward_error& error) {
 Decided decide(const Instance& instance, const RestartQuestion& question) {
     const auto& restart = interface<steward_restart>(instance, STEWARD_IFACE_RESTART);
     steward_restart_input input{};
-    input.size = sizeof input;
+    input.size = question.tells_time_of_day ? sizeof input : offsetof(steward_restart_input, wall);
     input.event_count = static_cast<std::uint32_t>(question.events.size());
     input.events = question.events.data();
     input.now = question.now;
     input.entropy = question.entropy;
     input.total_restarts = question.total_restarts;
-    input.wall = question.wall;
-    input.utc_offset = question.utc_offset;
+    if (question.tells_time_of_day) {
+        input.wall = question.wall;
+        input.utc_offset = question.utc_offset;
+    }
     steward_restart_decision out{};
     out.size = sizeof out;
     out.action = -1;

@@ -39,6 +39,7 @@ struct RestartQuestion {
     std::uint64_t total_restarts = 0;
     steward_ns wall = 0;  // at `now`, since 1970
     std::int32_t utc_offset = 0;
+    bool tells_time_of_day = true;  // false: as a host from before `wall` asks
 };
 Decided decide(const Instance& instance, const RestartQuestion& question);
 std::string to_text(const Decided& decided);

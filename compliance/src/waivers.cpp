@@ -1,8 +1,10 @@
 #include "waivers.hpp"
 
+#include <algorithm>
 #include <ctime>
 #include <fstream>
 #include <stdexcept>
+#include <utility>
 
 #include <Poco/Exception.h>
 #include <Poco/JSON/Array.h>
@@ -76,13 +78,23 @@ std::vector<Waiver> read_waivers(const std::string& path) {
     std::vector<Waiver> waivers;
     try {
         Poco::JSON::Parser parser;
-        const auto root = parser.parse(text).extract<Poco::JSON::Object::Ptr>();
+        const auto value = parser.parse(text);
+        if (value.type() != typeid(Poco::JSON::Object::Ptr)) {
+            throw std::runtime_error(path + ": must be a JSON object with a list \"waive\"");
+        }
+        const auto root = value.extract<Poco::JSON::Object::Ptr>();
         const auto list = root->getArray("waive");
         if (list.isNull()) {
             throw std::runtime_error(path + ": has no list \"waive\"");
         }
         for (unsigned i = 0; i < list->size(); ++i) {
-            waivers.push_back(waiver_of(path, list->getObject(i)));
+            auto waiver = waiver_of(path, list->getObject(i));
+            if (std::any_of(waivers.begin(), waivers.end(),
+                            [&](const Waiver& other) { return other.id == waiver.id; })) {
+                throw std::runtime_error(path + ": " + waiver.id +
+                                         " is waived twice; leave one of the two");
+            }
+            waivers.push_back(std::move(waiver));
         }
     } catch (const Poco::Exception& e) {
         throw std::runtime_error(path + ": is no JSON object of waivers: " + e.displayText());

@@ -6,6 +6,7 @@
 
 #include "check.hpp"
 #include "load_rules.hpp"
+#include "scene.hpp"
 #include "settings.hpp"
 #include "strategies.hpp"
 #include "trial.hpp"
@@ -179,6 +180,29 @@ void abi_newer_host(Trial& trial) {
     }
 }
 
+// As hosts ask that were built before the question had `wall` and `utc_offset`.
+void decide_without_time_of_day(Trial& trial) {
+    constexpr int kQuestions = 200;
+    FakePluginHost host(FakePluginHost::Clock::kVirtual);
+    Session session(trial.library(), host);
+    for (const auto* plugin : trial.plugins()) {
+        if (!offers(*plugin, STEWARD_IFACE_RESTART)) {
+            continue;
+        }
+        const auto instance = session.create(*plugin);
+        for (int i = 0; i < kQuestions; ++i) {
+            auto question = any_restart_question(trial.random());
+            const auto usual = decide(instance, question);
+            question.tells_time_of_day = false;
+            const auto decided = decide(instance, question);
+            require(decided.status == STEWARD_OK || decided.status == STEWARD_E_UNSUPPORTED ||
+                        decided.status == usual.status,
+                    "a question of the size without wall and utc_offset: " + to_text(decided) +
+                        ", with them: " + to_text(usual) + "; expected STEWARD_OK");
+        }
+    }
+}
+
 void abi_older_host(Trial& trial) {
     FakePluginHost host(FakePluginHost::Clock::kReal);
     const auto usual = ask_all(trial, host);
@@ -192,6 +216,7 @@ void abi_older_host(Trial& trial) {
                     " without extensions: " + to_text(function, answer) +
                     "; expected STEWARD_OK or STEWARD_E_UNSUPPORTED");
     }
+    decide_without_time_of_day(trial);
 }
 
 }  // namespace steward::compliance

@@ -99,15 +99,15 @@ inline sdk::RestartDecision decide(const Settings& settings, const sdk::RestartQ
     if (last.kind == STEWARD_EV_MANUAL_START) {
         return {STEWARD_RESTART, {}, "started on request"};
     }
+    if (last.kind == STEWARD_EV_EXIT && last.code == settings.done_code) {
+        return {STEWARD_STAY_DOWN, {}, failure_text(last) + ": the work is done"};
+    }
     const std::int64_t failures = failures_in_series(question.events, settings.calm_ms);
     if (failures > settings.max_restarts) {
         return {STEWARD_GIVE_UP,
                 {},
                 failure_text(last) + ": " + std::to_string(settings.max_restarts) +
                     " restarts without " + std::to_string(settings.calm_ms) + " ms of health"};
-    }
-    if (last.kind == STEWARD_EV_EXIT && last.code == settings.done_code) {
-        return {STEWARD_STAY_DOWN, {}, failure_text(last) + ": the work is done"};
     }
     const std::int64_t wait = wait_ms(settings, failures, question.entropy);
     return {STEWARD_RESTART, std::chrono::milliseconds(wait),

@@ -47,6 +47,10 @@ int main() {
     expect("the failure after the tenth restart is given up on",
            after(std::vector<steward_event>(11, kCrash)).action == STEWARD_GIVE_UP);
     expect("an app that is done stays down", after({kDone}).action == STEWARD_STAY_DOWN);
+    std::vector<steward_event> crashes_and_done(10, kCrash);
+    crashes_and_done.push_back(kDone);
+    expect("and so does one that is done after as many failures as are borne",
+           after(crashes_and_done).action == STEWARD_STAY_DOWN);
     expect("a stop by hand is never answered by a restart",
            after({kCrash, kStop}).action == STEWARD_STAY_DOWN);
     expect(
