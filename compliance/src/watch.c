@@ -379,11 +379,11 @@ long random(void) {
 
 #ifdef STEWARD_SANITIZED
 static int is_runtime(const char* path) {
-    static const char* const names[] = {"libasan.so", "libubsan.so", "libtsan.so", "liblsan.so"};
+    static const char* const runtimes[] = {"libasan.so", "libubsan.so", "libtsan.so", "liblsan.so"};
     const char* const slash = strrchr(path, '/');
     const char* const file = slash == NULL ? path : slash + 1;
-    for (size_t i = 0; i < sizeof names / sizeof *names; ++i) {
-        if (strncmp(file, names[i], strlen(names[i])) == 0) {
+    for (size_t i = 0; i < sizeof runtimes / sizeof *runtimes; ++i) {
+        if (strncmp(file, runtimes[i], strlen(runtimes[i])) == 0) {
             return 1;
         }
     }
