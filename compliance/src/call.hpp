@@ -1,5 +1,5 @@
-// The way into a plugin: marked as its side of the boundary, noted for who sees this process die, and
-// no exception comes back through it.
+// The way into a plugin: marked as its side of the boundary, noted for who sees this process die,
+// and no exception comes back through it.
 #pragma once
 #include <string_view>
 
@@ -8,8 +8,8 @@
 
 namespace steward::compliance {
 
-// Calls f(), which calls the function `name` of the plugin. An exception that comes out of it throws
-// Broken: "NAME: an exception left the plugin".
+// Calls f(), which calls the function `name` of the plugin. An exception that comes out of it
+// throws Broken: "NAME: an exception left the plugin".
 [[noreturn]] void unwound(std::string_view name);
 template <class F>
 auto call(std::string_view name, F&& f) {

@@ -14,10 +14,10 @@ namespace steward::compliance {
 namespace {
 
 // What a slot holds is a place in this list; 0: no call.
-constexpr std::array<std::string_view, 19> kNames{
-    "",        "cancel",        "config_schema", "create",     "decide", "deinit", "destroy",
-    "dlclose", "dlopen",        "entropy",       "get_plugin", "init",   "log",    "now",
-    "post",    "get_interface", "propose",       "sample",     "start",
+constexpr std::array<std::string_view, 20> kNames{
+    "",        "cancel", "config_schema", "create",        "decide",        "deinit",     "destroy",
+    "dlclose", "dlopen", "entropy",       "get_extension", "get_interface", "get_plugin", "init",
+    "log",     "now",    "post",          "propose",       "sample",        "start",
 };
 
 // One for each thread; with more threads than slots, some share one.

@@ -1,4 +1,5 @@
-// Which of the plugin's functions runs, noted where the runner can read it when the process is gone.
+// Which of the plugin's functions runs, noted where the runner can read it when the process is
+// gone.
 #pragma once
 #include <string>
 #include <string_view>

@@ -22,8 +22,8 @@ inline constexpr int kSentinelStatus = 53;
 
 class HelperProcess {
   public:
-    // Runs this program with these arguments; what it writes to kHelperFd comes here, what it prints
-    // goes to standard error. Throws std::runtime_error.
+    // Runs this program with these arguments; what it writes to kHelperFd comes here, what it
+    // prints goes to standard error. Throws std::runtime_error.
     explicit HelperProcess(const std::vector<std::string>& arguments);
     // Kills and reaps it.
     ~HelperProcess();

@@ -1,4 +1,4 @@
-/* The allocator's part of watch.h: plugins' blocks are counted, and one of them is refused on demand.
+/* The allocator's part of watch.h: plugins' blocks are counted, and one is refused on demand.
  *
  * In C and by glibc's own names for what it would define, so that no dlsym() is needed, which
  * allocates itself. A sanitizer has its own allocator: with one, nothing is counted or refused. */

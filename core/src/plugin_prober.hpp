@@ -1,5 +1,5 @@
-// Loading plugin files where they can do no harm: in steward-plugin-probe, a process that is killed with all
-// that it has started when it does not come back.
+// Loading plugin files where they can do no harm: in steward-plugin-probe, a process that is killed
+// with all that it has started when it does not come back.
 #pragma once
 #include <map>
 #include <string>

@@ -24,6 +24,22 @@ void spoil(void) {
 }
 #endif
 
+#ifdef BAD_NEEDS_TIME_OF_DAY
+/* As if every host told it. */
+static steward_status decide(const steward_instance* instance, const steward_restart_input* input,
+                             steward_restart_decision* out, const steward_sink* why,
+                             steward_error* error) {
+    if (!STEWARD_HAS(input, utc_offset)) {
+        return STEWARD_E_INTERNAL;
+    }
+    return parts.good_restart->decide(instance, input, out, why, error);
+}
+
+void spoil(void) {
+    parts.restart.decide = decide;
+}
+#endif
+
 #ifdef BAD_RESTART_BACKOFF_MONOTONE
 /* The fourth restart is sooner than the third. */
 static steward_status decide(const steward_instance* instance, const steward_restart_input* input,

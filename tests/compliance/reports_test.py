@@ -153,6 +153,11 @@ class Reports(Case):
             self.assertEqual((result.returncode, result.stderr), (0, ""))
             self.assertEqual([path.exists() for path in paths], [True] * 3)
 
+    def test_an_older_host_asks_shorter_questions(self):
+        report, _ = self.json_of(bad("needs-time-of-day"), *only("abi-older-host"))
+        self.assertEqual(report["results"][0]["status"], "fail")
+        self.assertIn("a question of the size without wall and utc_offset: status ", report["results"][0]["detail"])
+
     def test_a_crash_is_told(self):
         report, status = self.json_of(bad("metrics-fuzz", "metrics_proc"), *only("metrics-fuzz"))
         self.assertEqual((report["results"][0]["status"], report["grade"], status), ("crash", "none", 1))

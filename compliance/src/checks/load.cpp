@@ -41,8 +41,8 @@ void load_now(Trial& trial) {
     }
 }
 
-// How long a process of one thread has been ready to run while others had the processors; 0 where the kernel does
-// not say. proc(5), schedstat: the second number.
+// How long a process of one thread has been ready to run while others had the processors; 0 where
+// the kernel does not say. /proc/PID/schedstat: the second number.
 std::chrono::nanoseconds waited_for_processor(const std::string& process) {
     std::ifstream file("/proc/" + process + "/schedstat");
     std::int64_t computed = 0;
@@ -244,12 +244,12 @@ constexpr std::array kChecks{
           "release of steward",
           "compare abi_major alone, and ask STEWARD_HAS for members", 10s, &abi_newer_host},
     Check{12, "abi-older-host", Level::kMust, "",
-          "with a host of the oldest minor version that it takes, and no extension, it works or "
-          "says STEWARD_E_UNSUPPORTED",
-          "extensions are optional: a host may have none, and a plugin that relies on one blindly "
-          "ends the supervisor",
-          "look at what get_extension() returns, and answer STEWARD_E_UNSUPPORTED if you cannot "
-          "do without",
+          "with a host of the oldest minor version that it takes, no extension, and questions as "
+          "short as such a host asks them, it works or says STEWARD_E_UNSUPPORTED",
+          "extensions and later members are optional: a host may have none, and a plugin that "
+          "relies on one blindly ends the supervisor",
+          "look at what get_extension() returns and at STEWARD_HAS(), and answer "
+          "STEWARD_E_UNSUPPORTED if you cannot do without",
           10s, &abi_older_host},
     Check{13, "abi-null-free", Level::kMust, "",
           "no function pointer of the entry, a plugin or a listed interface is null",

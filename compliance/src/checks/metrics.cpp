@@ -13,7 +13,7 @@
 #include <filesystem>
 #include <limits>
 #include <map>
-#include <thread>
+#include <system_error>
 #include <vector>
 
 #include "check.hpp"

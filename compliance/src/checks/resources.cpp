@@ -111,8 +111,7 @@ void res_fd_exhaustion(Trial& trial) {
     if (needs_pipes(trial.file())) {
         skip(
             "it is built with the check vptr of UndefinedBehaviorSanitizer, which needs "
-            "descriptors "
-            "itself: build it with -fno-sanitize=vptr to try this");
+            "descriptors itself: build it with -fno-sanitize=vptr to try this");
     }
     FakePluginHost host(FakePluginHost::Clock::kVirtual);
     Session session(trial.library(), host);

@@ -1,11 +1,7 @@
 // `steward simulate`: the restart timeline that a policy gives for a scripted history. The service
 // and its state machine are the real ones, on a virtual clock and a virtual kernel; the restart
 // strategy is the plugin that was chosen.
-#include <unistd.h>
-
-#include <array>
 #include <cerrno>
-#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -19,6 +15,7 @@
 #include <fmt/core.h>
 
 #include "commands.hpp"
+#include "crash_words.hpp"
 #include "scripted_history.hpp"
 #include "service_config.hpp"
 #include "status_json.hpp"
@@ -121,59 +118,6 @@ class RealStrategies {
     core::PluginCatalogue catalogue_;
     std::unique_ptr<core::PluginLibraries> libraries_;
     std::unique_ptr<core::PluginStrategies> strategies_;
-};
-
-// What tell_crash() writes before and behind the signal's number; empty: nothing.
-std::array<char, 64> crash_begin;
-std::array<char, 512> crash_end;
-
-void write_text(const char* text) {
-    (void)!write(STDERR_FILENO, text, std::strlen(text));
-}
-
-extern "C" void tell_crash(int number) {
-    const std::array<char, 3> digits{static_cast<char>('0' + number / 10),
-                                     static_cast<char>('0' + number % 10), '\0'};
-    write_text(crash_begin.data());
-    write_text(digits.data() + (number < 10 ? 1 : 0));
-    write_text(crash_end.data());
-    // By default again, so it ends the program as it would have without this.
-    (void)std::raise(number);
-}
-
-// While it lives, a signal by which a plugin can end the program is told in words first, and what was
-// printed until then is out. Not when the stack is at its end.
-class CrashWords {
-  public:
-    explicit CrashWords(const std::string& policy) {
-        (void)std::snprintf(crash_begin.data(), crash_begin.size(), "steward: signal ");
-        (void)std::snprintf(crash_end.data(), crash_end.size(),
-                            " ends the simulation here, most likely by a plugin: %s decides on "
-                            "restarts; steward-compliance run FILE tries it on every rule\n",
-                            policy.c_str());
-        (void)std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
-        struct sigaction told {};
-        told.sa_handler = &tell_crash;
-        told.sa_flags = static_cast<int>(SA_RESETHAND | SA_NODEFER);
-        for (std::size_t i = 0; i < kSignals.size(); ++i) {
-            // A sanitizer has its own.
-            if (sigaction(kSignals[i], nullptr, &before_[i]) == 0 &&
-                before_[i].sa_handler == SIG_DFL) {
-                (void)sigaction(kSignals[i], &told, nullptr);
-            }
-        }
-    }
-    ~CrashWords() {
-        for (std::size_t i = 0; i < kSignals.size(); ++i) {
-            (void)sigaction(kSignals[i], &before_[i], nullptr);
-        }
-    }
-    CrashWords(const CrashWords&) = delete;
-    CrashWords& operator=(const CrashWords&) = delete;
-
-  private:
-    static constexpr std::array kSignals{SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
-    std::array<struct sigaction, kSignals.size()> before_{};
 };
 
 AppPlan plan_of(const HistoryStep& step) {
@@ -344,7 +288,12 @@ int simulate_command(const Options& options) {
         fmt::print(stderr, "steward: {}\n", ready.error().text);
         return 2;
     }
-    const CrashWords words(strategies.names().at("restart"));
+    // What was printed before a crash is out.
+    (void)std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
+    const CrashWords words(
+        fmt::format("ends the simulation here, most likely by a plugin: {} decides on restarts; "
+                    "steward-compliance run FILE tries it on every rule",
+                    strategies.names().at("restart")));
     Timeline(options, *steps, strategies).run();
     return 0;
 }

@@ -15,6 +15,11 @@ std::vector<const steward_entry*> steward::core::built_in_plugins() {
     return {&steward_plugin_entry_restart_backoff, &steward_plugin_entry_port_sequential};
 }
 
+namespace {
+
+using namespace steward;
+using namespace steward::test;
+
 // One whose schema is nearly as long as it may be.
 constexpr std::size_t kLong = 60'000;
 steward_status long_schema(const steward_sink* out) {
@@ -30,11 +35,6 @@ const steward_plugin kLongWinded{
 const steward_plugin* long_winded(std::uint32_t index) {
     return index == 0 ? &kLongWinded : nullptr;
 }
-
-namespace {
-
-using namespace steward;
-using namespace steward::test;
 
 // No prober, and no folder of plugins: nothing but what is built in can be found.
 core::PluginPlaces nowhere() {
